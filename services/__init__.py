@@ -1,0 +1,1 @@
+"""Veche: event-driven comment moderation and rating for news portals."""

@@ -1,0 +1,5 @@
+"""The operators' command: `veche VERB`."""
+
+
+def main() -> None:
+    raise SystemExit("coming")
