@@ -1,0 +1,93 @@
+"""Bytes to events and back: the only module that knows the wire format (JSON, RFC 8259)."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from base64 import urlsafe_b64encode
+from typing import Any, TypeVar
+
+import msgspec
+
+from services.core import events
+from services.core.errors import BadEvent
+
+T = TypeVar("T")
+
+_ENCODER = msgspec.json.Encoder(order="deterministic")
+_COMMENTS: msgspec.json.Decoder[events.CommentsEvent] = msgspec.json.Decoder(events.CommentsEvent)
+_VOTES: msgspec.json.Decoder[events.VoteCast] = msgspec.json.Decoder(events.VoteCast)
+_VIEWS: msgspec.json.Decoder[events.DiscussionViewed] = msgspec.json.Decoder(
+    events.DiscussionViewed
+)
+_CONTROL: msgspec.json.Decoder[events.SitePolicySet] = msgspec.json.Decoder(events.SitePolicySet)
+
+
+def encode(value: Any) -> bytes:
+    """Deterministic JSON (sorted keys, UTC instants): equal values give equal bytes."""
+    return _ENCODER.encode(value)
+
+
+def decode(raw: bytes | str, type: type[T]) -> T:
+    """Raises BadEvent where `raw` is not JSON of this type."""
+    try:
+        return msgspec.json.decode(raw, type=type)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise _bad(error) from None
+
+
+def decode_comments(raw: bytes) -> events.CommentsEvent:
+    return _decoded(_COMMENTS, raw)
+
+
+def decode_votes(raw: bytes) -> events.VoteCast:
+    return _decoded(_VOTES, raw)
+
+
+def decode_views(raw: bytes) -> events.DiscussionViewed:
+    return _decoded(_VIEWS, raw)
+
+
+def decode_control(raw: bytes) -> events.SitePolicySet:
+    return _decoded(_CONTROL, raw)
+
+
+def _decoded(decoder: msgspec.json.Decoder[T], raw: bytes) -> T:
+    try:
+        return decoder.decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise _bad(error) from None
+
+
+def _bad(error: Exception) -> BadEvent:
+    """msgspec says `… - at `$.data.value``: keep the sentence and the path apart."""
+    text, _, path = str(error).partition(" - at `")
+    code = "bad_schema" if isinstance(error, msgspec.ValidationError) else "bad_json"
+    return BadEvent(code, text, path.rstrip("`"))
+
+
+def digest(event: events.Event) -> bytes:
+    """16 bytes that name what an event says: its type, who, where, what; not when it was sent.
+
+    The same id with the same digest is a repeat; with another digest the id is taken.
+    """
+    said = (
+        type(event).__struct_config__.tag,
+        event.site,
+        event.actor,
+        event.occurredat if event.occurredat is not msgspec.UNSET else None,
+        event.data,
+    )
+    return hashlib.blake2b(_ENCODER.encode(said), digest_size=16).digest()
+
+
+def sign(event_digest: bytes, event_id: str, secret: bytes) -> str:
+    """The console's signature of a decision or policy: HMAC-SHA256, base64url without padding."""
+    mac = hmac.new(secret, event_id.encode() + b"\x00" + event_digest, hashlib.sha256)
+    return urlsafe_b64encode(mac.digest()).rstrip(b"=").decode()
+
+
+def signature_holds(signature: str, event_digest: bytes, event_id: str, secret: bytes) -> bool:
+    return hmac.compare_digest(
+        signature.encode("utf-8", "replace"), sign(event_digest, event_id, secret).encode()
+    )

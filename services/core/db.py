@@ -1,0 +1,121 @@
+"""Postgres: the pool, transactions with deadlines, migrations, and the loader of query files."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import asyncpg
+
+from services.core.errors import Misconfigured
+
+Connection: TypeAlias = "asyncpg.Connection[Any] | asyncpg.pool.PoolConnectionProxy[Any]"
+Pool: TypeAlias = "asyncpg.Pool[Any]"
+
+UNAVAILABLE = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.exceptions.OperatorInterventionError,
+    asyncpg.exceptions.InsufficientResourcesError,
+    asyncpg.exceptions.TransactionRollbackError,
+    asyncpg.exceptions.LockNotAvailableError,
+    ConnectionError,
+    TimeoutError,
+    OSError,
+)
+"""Errors after which the same statement may succeed later; the outcome may be unknown."""
+
+DATA_ERRORS = (
+    asyncpg.DataError,
+    asyncpg.IntegrityConstraintViolationError,
+    asyncpg.exceptions.ProgramLimitExceededError,
+)
+"""Errors that the same input gives every time."""
+
+MIGRATIONS = Path(__file__).parents[2] / "schemas" / "postgres"
+SQL = Path(__file__).parent / "sql"
+STATEMENT_TIMEOUT_SECONDS = 5.0
+
+
+async def connect_pool(
+    dsn: str, size: int, *, statement_timeout_seconds: float = STATEMENT_TIMEOUT_SECONDS
+) -> Pool:
+    """A pool whose every wait has a deadline: connect 5 s, statements as given, client +1 s."""
+    milliseconds = int(statement_timeout_seconds * 1000)
+    return await asyncpg.create_pool(
+        dsn,
+        min_size=1,
+        max_size=size,
+        timeout=5.0,
+        command_timeout=statement_timeout_seconds + 1,
+        server_settings={
+            "application_name": "veche",
+            "statement_timeout": str(milliseconds),
+            "idle_in_transaction_session_timeout": str(milliseconds * 2),
+            "timezone": "UTC",
+        },
+    )
+
+
+@asynccontextmanager
+async def transaction(pool: Pool, *, acquire_seconds: float = 5.0) -> AsyncIterator[Connection]:
+    """One transaction on one connection; any exception rolls it back."""
+    async with pool.acquire(timeout=acquire_seconds) as connection, connection.transaction():
+        yield connection
+
+
+@cache
+def queries(family: str) -> dict[str, str]:
+    """The named statements of `sql/{family}.sql`: blocks that begin with `-- name: query_name`."""
+    text = (SQL / f"{family}.sql").read_text()
+    parts = re.split(r"^-- name: (\w+)$", text, flags=re.MULTILINE)
+    names = parts[1::2]
+    if len(set(names)) != len(names):
+        raise Misconfigured(f"sql/{family}.sql names a query twice")
+    return {name: body.strip() for name, body in zip(names, parts[2::2], strict=True)}
+
+
+async def migrate(
+    dsn: str, progress: Callable[[str], None] = lambda name: None
+) -> list[str]:
+    """Applies every file of schemas/postgres that was not applied yet, in order; returns their names.
+
+    Forward only. One runner at a time (an advisory lock); a file that changed after it was
+    applied is refused with Misconfigured.
+    """
+    connection = await asyncpg.connect(dsn, timeout=10.0)
+    try:
+        await connection.execute("SET lock_timeout = '4s'")
+        await asyncio.wait_for(connection.execute("SELECT pg_advisory_lock(7033)"), 60)
+        await connection.execute(
+            "CREATE TABLE IF NOT EXISTS migrations ("
+            " name text PRIMARY KEY, sha256 text NOT NULL,"
+            " applied_at timestamptz NOT NULL DEFAULT now())"
+        )
+        applied = dict(await connection.fetch("SELECT name, sha256 FROM migrations"))
+        done = []
+        for file in sorted(MIGRATIONS.glob("[0-9]*.sql")):
+            sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
+            if file.name in applied:
+                if applied[file.name] != sha256:
+                    raise Misconfigured(
+                        f"migration {file.name} changed after it was applied; "
+                        f"write a new file instead, or start from an empty database"
+                    )
+                continue
+            progress(file.name)
+            async with connection.transaction():
+                await connection.execute(file.read_text())
+                await connection.execute(
+                    "INSERT INTO migrations (name, sha256) VALUES ($1, $2)", file.name, sha256
+                )
+            done.append(file.name)
+        return done
+    finally:
+        await connection.close(timeout=5.0)

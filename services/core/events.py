@@ -1,0 +1,362 @@
+"""The events of Veche: what happened, in the past tense, as CloudEvents 1.0.
+
+An event is a JSON object with CloudEvents' context attributes (`id`, `source`, `type`, `time`, …),
+extension attributes of ours (`site`, `actor`, `actorname`, `role`, `occurredat`, `signature`) and
+`data`. Who acts (`actor`) comes from the token that ingest verified, never from the body.
+Consumers ignore members that they do not know; producers send only these.
+A breaking change is a new type (`….v2`), never a new meaning of an old one.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal, NewType
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+DiscussionKey = NewType("DiscussionKey", str)
+"""`site/discussion`: the key of comments.v1 and the distribution column of every table."""
+
+MAX_BODY_CODE_POINTS = 10_000
+
+Site = Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,32}$")]
+DiscussionId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._~-]{1,100}$")]
+CommentId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._~-]{1,64}$")]
+ReaderId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._~@:-]{1,100}$")]
+EventId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._~:-]{1,100}$")]
+Name = Annotated[str, Meta(min_length=1, max_length=100)]
+Body = Annotated[str, Meta(min_length=1, max_length=MAX_BODY_CODE_POINTS)]
+Note = Annotated[str, Meta(max_length=1_000)]
+Revision = Annotated[int, Meta(ge=1, le=2**53 - 1)]
+Instant = Annotated[datetime, Meta(tz=True)]
+
+Role = Literal["reader", "portal", "importer", "moderator", "admin"]
+Language = Annotated[str, Meta(pattern=r"^[a-z]{2,3}$")]
+Section = Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,64}$")]
+Policy = Literal["publish_first", "hold_first", "closed"]
+DiscussionState = Literal["open", "closed", "removed"]
+Status = Literal["pending", "published", "rejected"]
+Ruling = Literal["approve", "reject", "restore"]
+ReportReason = Literal["spam", "insult", "hate", "threat", "illegal", "personal_data", "other"]
+VoteValue = Literal[-1, 0, 1]
+
+
+# --- data ---------------------------------------------------------------------------------------
+
+
+class DiscussionDescribed(Struct, frozen=True, omit_defaults=True):
+    """The whole state of a discussion, as the portal numbers it: the higher revision wins."""
+
+    discussion: DiscussionId
+    revision: Revision
+    url: Annotated[str, Meta(min_length=1, max_length=2_000, pattern=r"^https?://")]
+    title: Annotated[str, Meta(min_length=1, max_length=500)]
+    language: Language
+    section: Section
+    policy: Policy | None = None
+    """None: the site's policy holds."""
+    state: DiscussionState = "open"
+    """Only `changed` may state it; `opened` is open and `closed` is closed by their types."""
+
+
+class CommentBody(Struct, frozen=True, omit_defaults=True):
+    discussion: DiscussionId
+    comment: CommentId
+    body: Body
+    parent: CommentId | None = None
+
+
+class CommentRewrite(Struct, frozen=True):
+    discussion: DiscussionId
+    comment: CommentId
+    body: Body
+
+
+class CommentRef(Struct, frozen=True):
+    discussion: DiscussionId
+    comment: CommentId
+
+
+class ReportOnComment(Struct, frozen=True, omit_defaults=True):
+    discussion: DiscussionId
+    comment: CommentId
+    revision: Revision
+    reason: ReportReason
+    note: Note = ""
+
+
+class Expected(Struct, frozen=True):
+    """The comment as the moderator saw it; a decision on anything else is a conflict."""
+
+    revision: Revision
+    status: Status
+
+
+class DecisionOnComment(Struct, frozen=True, omit_defaults=True):
+    discussion: DiscussionId
+    comment: CommentId
+    ruling: Ruling
+    expected: Expected
+    reason: Note = ""
+    """What the author is told; required for `reject`."""
+
+
+class Vote(Struct, frozen=True, omit_defaults=True):
+    discussion: DiscussionId
+    value: VoteValue
+    comment: CommentId | None = None
+    """None: the vote is on the discussion itself."""
+
+
+class View(Struct, frozen=True):
+    discussion: DiscussionId
+
+
+class SitePolicy(Struct, frozen=True, omit_defaults=True):
+    """What holds for a whole site. The newest record of control.v1 wins."""
+
+    policy: Policy = "publish_first"
+    report_threshold: Annotated[int, Meta(ge=1, le=1_000)] = 3
+    """Reports by distinct readers that hold a revision which no moderator approved."""
+    edit_hold: Literal["keep", "hide"] = "keep"
+    """While an edit is held: keep the last published revision in view, or hide the comment."""
+
+
+# --- envelope -----------------------------------------------------------------------------------
+
+
+class Envelope(Struct, frozen=True, kw_only=True, tag_field="type"):
+    """CloudEvents context attributes, and ours beside them (extension attributes, lower case)."""
+
+    id: EventId
+    source: str
+    """`/sites/{site}`; `source` + `id` is the event's identity."""
+    site: Site
+    actor: str
+    """The reader, moderator or portal on whose behalf this happened: the token's `sub`."""
+    time: Instant
+    """When the producer says that it happened. Never used for order."""
+    specversion: Literal["1.0"] = "1.0"
+    datacontenttype: Literal["application/json"] = "application/json"
+    actorname: str = ""
+    role: Role = "reader"
+    occurredat: Instant | UnsetType = UNSET
+    """Stated by a site's importer only: serves for display, activity, ranking and windows."""
+    traceparent: str | UnsetType = UNSET
+
+    @property
+    def key(self) -> DiscussionKey:
+        """The discussion that this event belongs to, as `site/discussion`."""
+        return DiscussionKey(f"{self.site}/{self.data.discussion}")  # type: ignore[attr-defined]
+
+
+class DiscussionOpened(Envelope, tag="veche.discussion.opened.v1"):
+    data: DiscussionDescribed
+
+
+class DiscussionChanged(Envelope, tag="veche.discussion.changed.v1"):
+    data: DiscussionDescribed
+
+
+class DiscussionClosed(Envelope, tag="veche.discussion.closed.v1"):
+    data: DiscussionDescribed
+
+
+class CommentSubmitted(Envelope, tag="veche.comment.submitted.v1"):
+    data: CommentBody
+
+
+class CommentEdited(Envelope, tag="veche.comment.edited.v1"):
+    data: CommentRewrite
+
+
+class CommentDeleted(Envelope, tag="veche.comment.deleted.v1"):
+    data: CommentRef
+
+
+class ReportFiled(Envelope, tag="veche.report.filed.v1"):
+    data: ReportOnComment
+
+
+class DecisionMade(Envelope, tag="veche.decision.made.v1"):
+    signature: str
+    """The console's HMAC-SHA256 over `codec.signed_bytes`, base64url; moderation checks it."""
+    data: DecisionOnComment
+
+
+class VoteCast(Envelope, tag="veche.vote.cast.v1"):
+    data: Vote
+
+
+class DiscussionViewed(Envelope, tag="veche.discussion.viewed.v1"):
+    """One reader opened a discussion. `actor` is a reader or `anon:` and a signed cookie's id."""
+
+    data: View
+
+
+class SitePolicySet(Envelope, tag="veche.site.policy_set.v1"):
+    signature: str
+    data: SitePolicy
+
+
+CommentsEvent = (
+    DiscussionOpened
+    | DiscussionChanged
+    | DiscussionClosed
+    | CommentSubmitted
+    | CommentEdited
+    | CommentDeleted
+    | ReportFiled
+    | DecisionMade
+)
+"""What comments.v1 carries: everything whose order matters within a discussion."""
+
+VotesEvent = VoteCast
+ViewsEvent = DiscussionViewed
+ControlEvent = SitePolicySet
+Event = CommentsEvent | VoteCast | DiscussionViewed | SitePolicySet
+
+
+# --- what Veche publishes -----------------------------------------------------------------------
+
+
+class FindingSeen(Struct, frozen=True, omit_defaults=True):
+    """What one rule said: spans are [start, end) in code points of the original text."""
+
+    rule: str
+    action: Literal["note", "hold", "reject"]
+    spans: list[tuple[int, int]] = []
+    detail: dict[str, Any] = {}
+    """The values that the rule judged on, such as {"count": 6, "limit": 5}."""
+
+
+class VerdictGiven(Struct, frozen=True, omit_defaults=True):
+    action: Literal["publish", "hold", "reject"]
+    ruleset: str
+    """Hash of the ruleset that judged."""
+    findings: list[FindingSeen] = []
+
+
+Result = Literal["applied", "published", "held", "rejected", "refused"]
+RefusalReason = Literal[
+    "id_taken",
+    "discussion_unknown",
+    "discussion_closed",
+    "comment_unknown",
+    "comment_deleted",
+    "parent_unknown",
+    "not_the_author",
+    "own_vote",
+    "own_report",
+    "revision_stale",
+    "revision_unknown",
+    "conflict",
+    "vote_parked_too_many",
+    "vote_expired",
+]
+
+
+class Outcome(Struct, frozen=True, omit_defaults=True):
+    """What became of one event: one per (comment, revision, causing event)."""
+
+    event: EventId
+    digest: str
+    """Hex of `codec.digest` of the causing event."""
+    cause: str
+    """The causing event's type."""
+    result: Result
+    comment: str = ""
+    revision: int = 0
+    reason: str = ""
+    """A RefusalReason where refused; `rule`, `policy`, `report`, … where held or rejected."""
+    status: str = ""
+    """The comment's status afterwards."""
+    verdict: VerdictGiven | None = None
+    facts: dict[str, Any] = {}
+    """The facts that the verdict was judged on."""
+
+
+class OutcomeRecorded(
+    Struct, frozen=True, kw_only=True, tag_field="type", tag="veche.outcome.recorded.v1"
+):
+    id: str
+    source: str
+    site: Site
+    time: Instant
+    data: Outcome
+    discussion: str
+    """`site/discussion`, the record's key."""
+    specversion: Literal["1.0"] = "1.0"
+    datacontenttype: Literal["application/json"] = "application/json"
+
+
+class Version(Struct, frozen=True, order=True, array_like=True):
+    """(incarnation, number): a restore or rebuild starts a new incarnation."""
+
+    incarnation: int
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.incarnation}.{self.number}"
+
+
+class Strip(Struct, frozen=True, kw_only=True):
+    """What readers see of one discussion: views · comments · rating, and its state."""
+
+    site: str
+    discussion: str
+    """The portal's id, without the site."""
+    version: Version
+    state: DiscussionState
+    url: str
+    title: str
+    language: str
+    section: str
+    opened_at: datetime
+    last_activity: datetime
+    views: int
+    viewers: int
+    """Approximate count of distinct viewers (HyperLogLog)."""
+    comments: int
+    """Visible comments."""
+    up: int
+    down: int
+    rating: int
+    """up − down."""
+    changed_comments: list[str] | None = None
+    """Comments that appeared, changed or vanished since the last published strip; None: reload."""
+
+
+class FeedEntry(Struct, frozen=True, kw_only=True):
+    """One discussion in a feed, as a portal's "Discussion" sidebar shows it."""
+
+    discussion: str
+    version: Version
+    """Of the strip that this entry was folded from."""
+    title: str
+    url: str
+    language: str
+    section: str
+    state: DiscussionState
+    opened_at: datetime
+    last_activity: datetime
+    comments: int
+    views: int
+    rating: int
+
+
+FeedName = Literal["latest", "hot", "top-day", "top-week", "top-all"]
+
+
+class Feed(Struct, frozen=True, kw_only=True):
+    """One complete, versioned state of a feed: at most 200 entries, in order."""
+
+    site: str
+    feed: FeedName
+    language: str
+    """"" for all languages."""
+    section: str
+    """"" for all sections."""
+    version: Version
+    as_of: datetime
+    entries: list[FeedEntry]

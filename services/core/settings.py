@@ -1,0 +1,161 @@
+"""Settings: small frozen groups, read from the environment here and nowhere else.
+
+Only a process's `__main__` calls these; the rest of the code gets the values as arguments.
+A name with `secret` in it is masked wherever settings are printed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from services.core.errors import Misconfigured
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Kafka:
+    bootstrap: str
+    """VECHE_KAFKA_BOOTSTRAP: `host:port[,host:port…]` of a Kafka 3.9 or 4.x cluster."""
+    topic_prefix: str
+    """VECHE_TOPIC_PREFIX: put before every topic's name and group; for tests and shared clusters."""
+
+    @classmethod
+    def read(cls, env: Mapping[str, str] = os.environ) -> Kafka:
+        return cls(
+            bootstrap=_required(env, "VECHE_KAFKA_BOOTSTRAP"),
+            topic_prefix=env.get("VECHE_TOPIC_PREFIX", ""),
+        )
+
+    def topic(self, name: str) -> str:
+        """The name on the cluster of a topic of schemas/topics.toml."""
+        return self.topic_prefix + name
+
+
+@dataclass(frozen=True)
+class Postgres:
+    dsn: str
+    """VECHE_POSTGRES_DSN: `postgresql://user@host:port/database`, Postgres 16 or newer."""
+    pool_size: int
+    """VECHE_POSTGRES_POOL_SIZE: connections of one process at most."""
+
+    @classmethod
+    def read(cls, env: Mapping[str, str] = os.environ, pool_size: int = 4) -> Postgres:
+        return cls(
+            dsn=_required(env, "VECHE_POSTGRES_DSN"),
+            pool_size=_whole(env, "VECHE_POSTGRES_POOL_SIZE", pool_size),
+        )
+
+
+@dataclass(frozen=True)
+class Http:
+    host: str
+    """VECHE_HTTP_HOST: the address that an HTTP service listens on."""
+    port: int
+    """VECHE_HTTP_PORT."""
+
+    @classmethod
+    def read(cls, env: Mapping[str, str] = os.environ, port: int = 8080) -> Http:
+        return cls(
+            host=env.get("VECHE_HTTP_HOST", "127.0.0.1"),
+            port=_whole(env, "VECHE_HTTP_PORT", port),
+        )
+
+
+@dataclass(frozen=True)
+class Probes:
+    host: str
+    """VECHE_PROBES_HOST: where /livez, /readyz and /metrics listen, apart from the public port."""
+    port: int
+    """VECHE_PROBES_PORT."""
+
+    @classmethod
+    def read(cls, env: Mapping[str, str] = os.environ, port: int = 9090) -> Probes:
+        return cls(
+            host=env.get("VECHE_PROBES_HOST", "127.0.0.1"),
+            port=_whole(env, "VECHE_PROBES_PORT", port),
+        )
+
+
+@dataclass(frozen=True)
+class Logs:
+    level: str
+    """VECHE_LOG_LEVEL: debug, info, warning or error."""
+    format: str
+    """VECHE_LOG_FORMAT: text or json."""
+
+    @classmethod
+    def read(cls, env: Mapping[str, str] = os.environ) -> Logs:
+        return cls(
+            level=_one_of(env, "VECHE_LOG_LEVEL", "info", ("debug", "info", "warning", "error")),
+            format=_one_of(env, "VECHE_LOG_FORMAT", "text", ("text", "json")),
+        )
+
+
+@dataclass(frozen=True)
+class Trust:
+    """Whom a service believes, and the keys that it signs with."""
+
+    issuers_file: Path
+    """VECHE_ISSUERS_FILE: TOML, who may issue tokens for which sites and roles."""
+
+    @classmethod
+    def read(cls, env: Mapping[str, str] = os.environ) -> Trust:
+        return cls(issuers_file=Path(_required(env, "VECHE_ISSUERS_FILE")))
+
+
+def secret(name: str, env: Mapping[str, str] = os.environ) -> bytes:
+    """A signing key: at least 32 bytes, given as text, or by `{name}_FILE`.
+
+    Names in use: VECHE_RECEIPT_SECRET, VECHE_VIEWER_SECRET, VECHE_DECISION_SECRET.
+    """
+    given = env.get(name, "")
+    if not given and env.get(f"{name}_FILE"):
+        given = Path(env[f"{name}_FILE"]).read_text().strip()
+    if len(given.encode()) < 32:
+        raise Misconfigured(f"{name} must hold at least 32 bytes; try `openssl rand -hex 32`")
+    return given.encode()
+
+
+def rules_dir(env: Mapping[str, str] = os.environ) -> Path:
+    """VECHE_RULES_DIR: the folder of the ruleset; the shipped one by default."""
+    return Path(env.get("VECHE_RULES_DIR", str(ROOT / "deploy" / "rules")))
+
+
+def masked(group: object) -> dict[str, str]:
+    """A settings group for a log line: secrets and passwords never show."""
+    shown = {}
+    for field in fields(group):  # type: ignore[arg-type]
+        value = str(getattr(group, field.name))
+        if "secret" in field.name:
+            value = "***"
+        elif field.name == "dsn" and "@" in value:
+            scheme, _, rest = value.partition("://")
+            user, _, host = rest.rpartition("@")
+            value = f"{scheme}://{user.split(':')[0]}@{host}"
+        shown[field.name] = value
+    return shown
+
+
+def _required(env: Mapping[str, str], name: str) -> str:
+    value = env.get(name, "")
+    if not value:
+        raise Misconfigured(f"{name} is not set; docs/configuration.md says what it means")
+    return value
+
+
+def _whole(env: Mapping[str, str], name: str, default: int) -> int:
+    value = env.get(name, str(default))
+    if not value.isdecimal():
+        raise Misconfigured(f"{name} must be a whole number, not {value!r}")
+    return int(value)
+
+
+def _one_of(env: Mapping[str, str], name: str, default: str, choices: tuple[str, ...]) -> str:
+    value = env.get(name, default).lower()
+    if value not in choices:
+        raise Misconfigured(f"{name} must be one of {', '.join(choices)}, not {value!r}")
+    return value
