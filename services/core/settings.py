@@ -107,6 +107,44 @@ class Trust:
         return cls(issuers_file=Path(_required(env, "VECHE_ISSUERS_FILE")))
 
 
+@dataclass(frozen=True)
+class Local:
+    """What `veche up` and the tests take from the machine that they run on."""
+
+    port: int
+    """VECHE_PORT: the one origin of `veche up`."""
+    data_dir: Path
+    """VECHE_DATA_DIR: where `veche up` keeps everything; `.veche` beside the code by default."""
+    cache_dir: Path
+    """VECHE_CACHE_DIR: the broker's jars, fetched once; `~/.cache/veche` by default."""
+    java_home: Path | None
+    """JAVA_HOME: wins over the wheel's Java where it is 17 or newer."""
+    maven_url: str
+    """MVNW_REPOURL: a mirror of Maven Central; the central repository by default."""
+    kafka_bootstrap: str
+    """VECHE_KAFKA_BOOTSTRAP: use this cluster and start none."""
+    postgres_dsn: str
+    """VECHE_POSTGRES_DSN: use this server and start none."""
+
+    @classmethod
+    def read(cls, env: Mapping[str, str] = os.environ) -> Local:
+        cache = Path(env.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "veche"
+        return cls(
+            port=_whole(env, "VECHE_PORT", 8000),
+            data_dir=Path(env.get("VECHE_DATA_DIR") or ROOT / ".veche").resolve(),
+            cache_dir=Path(env.get("VECHE_CACHE_DIR") or cache).resolve(),
+            java_home=Path(env["JAVA_HOME"]) if env.get("JAVA_HOME") else None,
+            maven_url=env.get("MVNW_REPOURL", ""),
+            kafka_bootstrap=env.get("VECHE_KAFKA_BOOTSTRAP", ""),
+            postgres_dsn=env.get("VECHE_POSTGRES_DSN", ""),
+        )
+
+
+def environment(changes: Mapping[str, str] | None = None) -> dict[str, str]:
+    """A child process's environment: this one's, with `changes`."""
+    return {**os.environ, **(changes or {})}
+
+
 def secret(name: str, env: Mapping[str, str] = os.environ) -> bytes:
     """A signing key: at least 32 bytes, given as text, or by `{name}_FILE`.
 
