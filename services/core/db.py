@@ -44,13 +44,20 @@ STATEMENT_TIMEOUT_SECONDS = 5.0
 
 
 async def connect_pool(
-    dsn: str, size: int, *, statement_timeout_seconds: float = STATEMENT_TIMEOUT_SECONDS
+    dsn: str,
+    size: int,
+    *,
+    min_size: int = 1,
+    statement_timeout_seconds: float = STATEMENT_TIMEOUT_SECONDS,
 ) -> Pool:
-    """A pool whose every wait has a deadline: connect 5 s, statements as given, client +1 s."""
+    """A pool whose every wait has a deadline: connect 5 s, statements as given, client +1 s.
+
+    With `min_size` 0 it connects at the first use, so a process can start while Postgres is away.
+    """
     milliseconds = int(statement_timeout_seconds * 1000)
     return await asyncpg.create_pool(
         dsn,
-        min_size=1,
+        min_size=min_size,
         max_size=size,
         timeout=5.0,
         command_timeout=statement_timeout_seconds + 1,

@@ -108,6 +108,29 @@ class Trust:
 
 
 @dataclass(frozen=True)
+class Reader:
+    """Bounds of one reader process."""
+
+    strips: int
+    """VECHE_READER_STRIPS: newest strips kept in memory; the rest are read from Postgres."""
+    streams: int
+    """VECHE_READER_STREAMS: open streams at most; one more is told to come back later."""
+    stream_queue: int
+    """VECHE_READER_STREAM_QUEUE: events that wait for a slow reader before it is dropped."""
+    socket_buffer_bytes: int
+    """VECHE_READER_SOCKET_BUFFER: what the kernel holds for one connection (SO_SNDBUF)."""
+
+    @classmethod
+    def read(cls, env: Mapping[str, str] = os.environ) -> Reader:
+        return cls(
+            strips=_whole(env, "VECHE_READER_STRIPS", 200_000),
+            streams=_whole(env, "VECHE_READER_STREAMS", 10_000),
+            stream_queue=_whole(env, "VECHE_READER_STREAM_QUEUE", 16),
+            socket_buffer_bytes=_whole(env, "VECHE_READER_SOCKET_BUFFER", 65_536),
+        )
+
+
+@dataclass(frozen=True)
 class Local:
     """What `veche up` and the tests take from the machine that they run on."""
 
@@ -156,6 +179,18 @@ def secret(name: str, env: Mapping[str, str] = os.environ) -> bytes:
     if len(given.encode()) < 32:
         raise Misconfigured(f"{name} must hold at least 32 bytes; try `openssl rand -hex 32`")
     return given.encode()
+
+
+def allowed_origins(env: Mapping[str, str] = os.environ) -> frozenset[str]:
+    """VECHE_ALLOWED_ORIGINS: exact origins of portals, split by spaces or commas; none by default."""
+    origins = frozenset(env.get("VECHE_ALLOWED_ORIGINS", "").replace(",", " ").split())
+    for origin in origins:
+        scheme, _, rest = origin.partition("://")
+        if scheme not in ("http", "https") or not rest or set(rest) & set("/*?#@"):
+            raise Misconfigured(
+                f"VECHE_ALLOWED_ORIGINS holds {origin!r}; an origin looks like https://news.example"
+            )
+    return origins
 
 
 def rules_dir(env: Mapping[str, str] = os.environ) -> Path:
