@@ -5,4 +5,6 @@ CREATE TABLE claims (
     moderator text NOT NULL,
     expires_at timestamptz NOT NULL,
     PRIMARY KEY (discussion, comment)
-);
+) WITH (fillfactor = 80);
+COMMENT ON TABLE claims IS 'A claim tells other moderators, it locks nothing: decisions are conditional on what was seen';
+CREATE INDEX claims_expiry ON claims (expires_at);
