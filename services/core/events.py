@@ -360,3 +360,35 @@ class Feed(Struct, frozen=True, kw_only=True):
     version: Version
     as_of: datetime
     entries: list[FeedEntry]
+
+
+class StripPublished(
+    Struct, frozen=True, kw_only=True, tag_field="type", tag="veche.strip.published.v1"
+):
+    """The value of a record of strips.v1; its key is `site/discussion`.
+
+    It has no `time`: the record's timestamp says when it was sent, and equal strips give equal
+    bytes.
+    """
+
+    id: str
+    """`site/discussion@version`."""
+    source: str
+    site: Site
+    data: Strip
+    specversion: Literal["1.0"] = "1.0"
+    datacontenttype: Literal["application/json"] = "application/json"
+
+
+class FeedPublished(
+    Struct, frozen=True, kw_only=True, tag_field="type", tag="veche.feed.published.v1"
+):
+    """The value of a record of feeds.v1; its key is `site/feed/language/section`."""
+
+    id: str
+    """`site/feed/language/section@version`."""
+    source: str
+    site: Site
+    data: Feed
+    specversion: Literal["1.0"] = "1.0"
+    datacontenttype: Literal["application/json"] = "application/json"
