@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from base64 import urlsafe_b64encode
 from typing import Any, TypeVar
 
@@ -21,6 +22,7 @@ _VIEWS: msgspec.json.Decoder[events.DiscussionViewed] = msgspec.json.Decoder(
     events.DiscussionViewed
 )
 _CONTROL: msgspec.json.Decoder[events.SitePolicySet] = msgspec.json.Decoder(events.SitePolicySet)
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
 def encode(value: Any) -> bytes:
@@ -32,7 +34,7 @@ def decode(raw: bytes | str, type: type[T]) -> T:
     """Raises BadEvent where `raw` is not JSON of this type."""
     try:
         return msgspec.json.decode(raw, type=type)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise _bad(error) from None
 
 
@@ -54,9 +56,12 @@ def decode_control(raw: bytes) -> events.SitePolicySet:
 
 def _decoded(decoder: msgspec.json.Decoder[T], raw: bytes) -> T:
     try:
-        return decoder.decode(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        event = decoder.decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise _bad(error) from None
+    if b"\\u0000" in raw and _NUL.search(raw):
+        raise BadEvent("bad_text", "holds a NUL character, which Postgres cannot store")
+    return event
 
 
 def _bad(error: Exception) -> BadEvent:

@@ -19,20 +19,23 @@ DiscussionKey = NewType("DiscussionKey", str)
 
 MAX_BODY_CODE_POINTS = 10_000
 
-Site = Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,32}$")]
-DiscussionId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._~-]{1,100}$")]
-CommentId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._~-]{1,64}$")]
-ReaderId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._~@:-]{1,100}$")]
-EventId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._~:-]{1,100}$")]
+# `(?!\n)$`: Python's `$` also matches before a last newline, JSON Schema's does not.
+
+Site = Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,32}(?!\n)$")]
+DiscussionId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._~-]{1,100}(?!\n)$")]
+CommentId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._~-]{1,64}(?!\n)$")]
+ReaderId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._~@:-]{1,100}(?!\n)$")]
+EventId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._~:-]{1,100}(?!\n)$")]
 Name = Annotated[str, Meta(min_length=1, max_length=100)]
 Body = Annotated[str, Meta(min_length=1, max_length=MAX_BODY_CODE_POINTS)]
 Note = Annotated[str, Meta(max_length=1_000)]
 Revision = Annotated[int, Meta(ge=1, le=2**53 - 1)]
+CommentRevision = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 Instant = Annotated[datetime, Meta(tz=True)]
 
 Role = Literal["reader", "portal", "importer", "moderator", "admin"]
-Language = Annotated[str, Meta(pattern=r"^[a-z]{2,3}$")]
-Section = Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,64}$")]
+Language = Annotated[str, Meta(pattern=r"^[a-z]{2,3}(?!\n)$")]
+Section = Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,64}(?!\n)$")]
 Policy = Literal["publish_first", "hold_first", "closed"]
 DiscussionState = Literal["open", "closed", "removed"]
 Status = Literal["pending", "published", "rejected"]
@@ -80,7 +83,7 @@ class CommentRef(Struct, frozen=True):
 class ReportOnComment(Struct, frozen=True, omit_defaults=True):
     discussion: DiscussionId
     comment: CommentId
-    revision: Revision
+    revision: CommentRevision
     reason: ReportReason
     note: Note = ""
 
@@ -88,7 +91,7 @@ class ReportOnComment(Struct, frozen=True, omit_defaults=True):
 class Expected(Struct, frozen=True):
     """The comment as the moderator saw it; a decision on anything else is a conflict."""
 
-    revision: Revision
+    revision: CommentRevision
     status: Status
 
 
