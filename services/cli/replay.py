@@ -32,11 +32,24 @@ class ReplayFailed(Exception):
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--site", default="demo", show_default=True, help="The portal to import into.")
-@click.option("--url", default="http://127.0.0.1:8000", show_default=True, help="Where Veche answers.")
-@click.option("--token", default="", help="An importer's token; made from .veche/issuers.toml if left out.")
-@click.option("--rate", default=0, show_default=True, help="Events a second; 0: as fast as they are accepted.")
-@click.option("--section", default="recorded", show_default=True, help="The section of the discussions.")
-@click.option("--votes-per-comment", default=100, show_default=True, help="At most so many recorded votes a comment.")
+@click.option(
+    "--url", default="http://127.0.0.1:8000", show_default=True, help="Where Veche answers."
+)
+@click.option(
+    "--token", default="", help="An importer's token; made from .veche/issuers.toml if left out."
+)
+@click.option(
+    "--rate", default=0, show_default=True, help="Events a second; 0: as fast as they are accepted."
+)
+@click.option(
+    "--section", default="recorded", show_default=True, help="The section of the discussions."
+)
+@click.option(
+    "--votes-per-comment",
+    default=100,
+    show_default=True,
+    help="At most so many recorded votes a comment.",
+)
 @click.option("--limit", default=0, help="Only the first so many comments; 0: all.")
 def replay(
     files: tuple[Path, ...],

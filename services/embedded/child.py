@@ -1,0 +1,267 @@
+"""A child process that never outlives its parent, logs to a file and stops by a deadline."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from services.core.errors import Misconfigured
+from services.embedded import guardian
+
+LAST_LINES = 15
+LOG_BYTES_KEPT = 10 * 1024 * 1024
+POLL_SECONDS = 0.02
+
+
+class CannotStart(Misconfigured):
+    """A child ended or was not ready in time; the message has its last log lines."""
+
+
+class _Guard:
+    """This process's one guardian, started with its first child."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[str] | None = None
+
+    def say(self, line: str) -> None:
+        with self._lock:
+            if self._process is None:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-I", "-S", guardian.__file__],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.DEVNULL,
+                    text=True,
+                    start_new_session=True,
+                )
+            assert self._process.stdin
+            with suppress(BrokenPipeError):
+                self._process.stdin.write(line + "\n")
+                self._process.stdin.flush()
+
+    def end(self) -> None:
+        """Lets the guardian go (nothing is left to guard) and collects it."""
+        with self._lock:
+            if self._process is not None and self._process.stdin:
+                self._process.stdin.close()
+                with suppress(subprocess.TimeoutExpired):
+                    self._process.wait(5)
+            self._process = None
+
+
+_guard = _Guard()
+end_guard = _guard.end
+
+
+class Child:
+    """One process: `start`, `wait_until` it is ready, `stop`; or `kill`, `pause`, `resume` it.
+
+    Its output goes to `log`; it is in a session of its own, so Ctrl-C reaches only the parent.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str | Path],
+        *,
+        log: Path,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        user: int | None = None,
+        stop_signal: signal.Signals = signal.SIGTERM,
+        grace_seconds: float = 15.0,
+    ) -> None:
+        self.name = name
+        self.command = [str(part) for part in command]
+        self.log = log
+        self.env = env
+        self.cwd = cwd
+        self.user = user
+        self.stop_signal = stop_signal
+        self.grace_seconds = grace_seconds
+        self.process: subprocess.Popen[bytes] | None = None
+        self.log_start = 0
+        """Where in the log this start's lines begin."""
+
+    @property
+    def pid(self) -> int:
+        assert self.process is not None, f"{self.name} was never started"
+        return self.process.pid
+
+    @property
+    def running(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    def start(self) -> None:
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        if self.log.exists() and self.log.stat().st_size > LOG_BYTES_KEPT:
+            self.log.replace(self.log.with_suffix(".old.log"))
+        with self.log.open("ab") as out:
+            self.log_start = out.tell()
+            try:
+                self.process = subprocess.Popen(
+                    self.command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=out,
+                    stderr=subprocess.STDOUT,
+                    env=self.env,
+                    cwd=self.cwd,
+                    user=self.user,
+                    group=self.user,
+                    extra_groups=[] if self.user is not None else None,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                raise CannotStart(f"{self.name} cannot start: {error}") from error
+        number = int(self.stop_signal)
+        _guard.say(f"+ {self.process.pid} {number} {self.grace_seconds}")
+
+    def wait_until(self, ready: Callable[[], bool], seconds: float) -> None:
+        """Returns once `ready()`; raises CannotStart if the process ends or the time is over."""
+        deadline = time.monotonic() + seconds
+        while not ready():
+            if not self.running:
+                code = self.process.returncode if self.process else "?"
+                raise CannotStart(f"{self.name} ended with code {code}{self.last_lines()}")
+            if time.monotonic() > deadline:
+                raise CannotStart(
+                    f"{self.name} was not ready within {seconds:.0f} s{self.last_lines()}"
+                )
+            time.sleep(POLL_SECONDS)
+
+    def stop(self) -> int | None:
+        """Asks to stop, kills after the grace; returns the exit code (None: never started)."""
+        if self.process is None:
+            return None
+        if self.process.poll() is None:
+            self.process.send_signal(self.stop_signal)
+            with suppress(ProcessLookupError):
+                os.kill(self.process.pid, signal.SIGCONT)
+            try:
+                self.process.wait(self.grace_seconds)
+            except subprocess.TimeoutExpired:
+                guardian.send(self.process.pid, signal.SIGKILL)
+        return self._collect()
+
+    def kill(self) -> int | None:
+        """kill -9 to it and to what it started."""
+        if self.process is None:
+            return None
+        guardian.send(self.process.pid, signal.SIGKILL)
+        return self._collect()
+
+    def pause(self) -> None:
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        os.kill(self.pid, signal.SIGCONT)
+
+    def forget(self) -> None:
+        """To be called once it was seen to have ended."""
+        _guard.say(f"- {self.pid}")
+
+    def last_lines(self, count: int = LAST_LINES) -> str:
+        """What this start wrote last, for an error message."""
+        try:
+            with self.log.open("rb") as log:
+                log.seek(max(self.log_start, self.log.stat().st_size - 16_384))
+                lines = log.read().decode(errors="replace").splitlines()[-count:]
+        except OSError:
+            lines = []
+        told = "".join(f"\n    {line}" for line in lines) or " nothing"
+        return f"; the last lines of {self.log}:{told}"
+
+    def _collect(self) -> int:
+        assert self.process is not None
+        code = self.process.wait(10)
+        self.forget()
+        return code
+
+
+@contextmanager
+def held(directory: Path, what: str) -> Iterator[None]:
+    """Holds a data directory for this process; raises Misconfigured if another one has it.
+
+    The lock ends with the process, so a leftover server is known by its data without a holder.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    with (directory / "holder").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise Misconfigured(
+                f"{what} in {directory} is in use by process {file.read().strip() or '?'}: "
+                f"stop that one, or set VECHE_DATA_DIR to another directory"
+            ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+def end_leftover(
+    pid: int,
+    mark: str,
+    stop_signal: signal.Signals,
+    grace_seconds: float,
+    tell: Callable[[str], None],
+) -> None:
+    """Stops a server of an earlier run, if `pid` is one: its command line must contain `mark`."""
+    if guardian.alive(pid) and mark in command_line(pid):
+        tell(f"stopping the server that an earlier run left behind (process {pid})")
+        guardian.end(pid, stop_signal, grace_seconds)
+        deadline = time.monotonic() + 5
+        while guardian.alive(pid) and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
+
+
+def command_line(pid: int) -> str:
+    """The process's command line, or "" where it cannot be read."""
+    file = Path(f"/proc/{pid}/cmdline")
+    with suppress(OSError):
+        return file.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    with suppress(OSError, subprocess.SubprocessError):
+        command = ["ps", "-o", "command=", "-p", str(pid)]
+        return subprocess.run(command, capture_output=True, text=True, timeout=5).stdout
+    return ""
+
+
+def free_ports(count: int, wanted: Sequence[int] = ()) -> list[int]:
+    """Ports on 127.0.0.1 that are free now: the wanted ones if all are, else the kernel's choice."""
+    with contextlib.ExitStack() as stack:
+        for choice in ([*wanted], [0] * count):
+            if len(choice) != count:
+                continue
+            with suppress(OSError):
+                sockets = []
+                for port in choice:
+                    one = stack.enter_context(socket.socket())
+                    one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    one.bind(("127.0.0.1", port))
+                    sockets.append(one)
+                return [one.getsockname()[1] for one in sockets]
+    raise Misconfigured("127.0.0.1 has no free port left")
+
+
+def answers(port: int, host: str = "127.0.0.1") -> bool:
+    """Whether something accepts connections there."""
+    with suppress(OSError), socket.create_connection((host, port), timeout=1.0):
+        return True
+    return False
+
+
+def out_of_space(text: str) -> bool:
+    """Whether a log says that the disk is full."""
+    return re.search(r"No space left on device|ENOSPC|Disk quota exceeded", text) is not None
