@@ -198,6 +198,14 @@ def rules_dir(env: Mapping[str, str] = os.environ) -> Path:
     return Path(env.get("VECHE_RULES_DIR", str(ROOT / "deploy" / "rules")))
 
 
+def rules_texts(folder: Path) -> dict[str, str]:
+    """The ruleset's texts by name within the folder: `*.yml` and `words/*.txt`."""
+    files = [*folder.glob("*.yml"), *folder.glob("*.yaml"), *folder.glob("words/*.txt")]
+    if not files:
+        raise Misconfigured(f"VECHE_RULES_DIR names {folder}, which has no rules (*.yml)")
+    return {file.relative_to(folder).as_posix(): file.read_text("utf-8") for file in files}
+
+
 def masked(group: object) -> dict[str, str]:
     """A settings group for a log line: secrets and passwords never show."""
     shown = {}
