@@ -1,0 +1,175 @@
+"""What a rule may know about a comment: facts as values, and the history that they are cut from.
+
+A history starts with what one batched query found and takes in every record of its own batch as
+it is applied, so batches of one and of 2,000 give each comment the same facts.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right, insort
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from services.core.events import DiscussionKey, Policy
+from services.core.rules.reading import Reading
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """One revision of a comment, to be judged."""
+
+    discussion: DiscussionKey
+    comment: str
+    revision: int
+    site: str
+    author: str
+    at: datetime
+    reading: Reading
+
+
+class Windows(NamedTuple):
+    """How far back, and how many at most, the rules of a ruleset look."""
+
+    recent: timedelta = timedelta()
+    recent_most: int = 0
+    """Comments of the author; floods count them."""
+    copies: timedelta = timedelta()
+    own_copies_most: int = 0
+    site_copies_most: int = 0
+    """Uses of the same text, by the author and on the site; repeats count them."""
+
+
+class Use(NamedTuple):
+    """One comment in a history, in time order; the rest of the order only breaks ties."""
+
+    at: datetime
+    discussion: str
+    comment: str
+    author: str
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Lists hold the newest within the ruleset's windows, cut at its limits, the newest last."""
+
+    published: int = 0
+    rejected: int = 0
+    """The author's comments on the site that stand published or rejected now."""
+    recent: tuple[Use, ...] = ()
+    """The author's earlier comments."""
+    own_copies: tuple[Use, ...] = ()
+    site_copies: tuple[Use, ...] = ()
+    """Other comments with the same text."""
+    policy: Policy = "publish_first"
+
+    def seen(self) -> dict[str, Any]:
+        """The facts as recorded with an outcome."""
+        return {
+            "published": self.published,
+            "rejected": self.rejected,
+            "recent": len(self.recent),
+            "own_copies": len(self.own_copies),
+            "site_copies": len(self.site_copies),
+        }
+
+
+Author = tuple[str, str]
+"""(site, author)."""
+Text = tuple[str, bytes]
+"""(site, body hash)."""
+
+
+@dataclass(slots=True)
+class Totals:
+    published: int = 0
+    rejected: int = 0
+
+
+@dataclass(slots=True)
+class History:
+    windows: Windows
+    totals: dict[Author, Totals] = field(default_factory=dict)
+    deltas: dict[Author, Totals] = field(default_factory=dict)
+    """How this batch changed the totals: what the store adds."""
+    _recent: dict[Author, list[Use]] = field(default_factory=dict)
+    _own_copies: dict[tuple[Author, bytes], list[Use]] = field(default_factory=dict)
+    _site_copies: dict[Text, list[Use]] = field(default_factory=dict)
+
+    def found_recent(self, author: Author, uses: Iterable[Use]) -> None:
+        self._recent[author] = sorted(set(uses))
+
+    def found_own_copies(self, author: Author, body_hash: bytes, uses: Iterable[Use]) -> None:
+        self._own_copies[author, body_hash] = sorted(set(uses))
+
+    def found_site_copies(self, text: Text, uses: Iterable[Use]) -> None:
+        self._site_copies[text] = sorted(set(uses))
+
+    def written(self, submission: Submission) -> None:
+        """Takes in a revision that was stored, whatever its verdict."""
+        author = (submission.site, submission.author)
+        text = (submission.site, submission.reading.body_hash)
+        use = Use(submission.at, submission.discussion, submission.comment, submission.author)
+        if submission.revision == 1:
+            _add(self._recent.setdefault(author, []), use)
+        _add(self._own_copies.setdefault((author, text[1]), []), use)
+        _add(self._site_copies.setdefault(text, []), use)
+
+    def moved(self, author: Author, before: str | None, after: str) -> None:
+        """Takes in a change of status of one of the author's comments."""
+        for status, step in ((before, -1), (after, 1)):
+            for totals in (self.totals, self.deltas):
+                of_author = totals.setdefault(author, Totals())
+                if status == "published":
+                    of_author.published += step
+                elif status == "rejected":
+                    of_author.rejected += step
+
+    def facts(self, submission: Submission, policy: Policy) -> Facts:
+        author = (submission.site, submission.author)
+        body_hash = submission.reading.body_hash
+        totals = self.totals.get(author) or Totals()
+        windows = self.windows
+        return Facts(
+            published=totals.published,
+            rejected=totals.rejected,
+            recent=_newest(
+                self._recent.get(author), submission, windows.recent, windows.recent_most
+            ),
+            own_copies=_newest(
+                self._own_copies.get((author, body_hash)),
+                submission, windows.copies, windows.own_copies_most,
+            ),
+            site_copies=_newest(
+                self._site_copies.get((submission.site, body_hash)),
+                submission, windows.copies, windows.site_copies_most,
+            ),
+            policy=policy,
+        )  # fmt: skip
+
+
+def _add(uses: list[Use], use: Use) -> None:
+    position = bisect_right(uses, use)
+    if not position or uses[position - 1] != use:
+        insort(uses, use)
+
+
+def _newest(
+    uses: list[Use] | None, submission: Submission, window: timedelta, most: int
+) -> tuple[Use, ...]:
+    """The newest `most` uses in (at − window, at], the comment itself left out."""
+    if not uses or not most:
+        return ()
+    name = (submission.discussion, submission.comment)
+    since = submission.at - window
+    found: list[Use] = []
+    position = bisect_right(uses, submission.at, key=lambda use: use.at)
+    while position and len(found) < most:
+        position -= 1
+        use = uses[position]
+        if use.at <= since:
+            break
+        if (use.discussion, use.comment) != name:
+            found.append(use)
+    return tuple(reversed(found))

@@ -1,0 +1,94 @@
+"""A text as rules read it: a folded copy, its words, and the way back to what the person wrote.
+
+Folding is NFKC, case folding, `ё` to `е`, and no invisible characters. Every folded code point
+remembers the code points of the original that it came from, so a finding can show the span as
+written. Our own fixed patterns run on `re`; moderators' patterns never do (see words.py).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+Span = tuple[int, int]
+
+# Texts of these only fold one to one, by str.lower: no map is needed.
+_PLAIN = re.compile(r"[\n\r\t -~А-яЁё«»–—„“”№]*").fullmatch
+# `№` is the one of them that NFKC would expand.
+_EXPANDS = "№"
+_WORD = re.compile(r"[^\W_](?:[^\W_]|[@$](?=[^\W_]))*")
+_INVISIBLE = frozenset({"Cf", "Mn", "Me"})
+_CACHED_CODE_POINTS = 4
+
+
+class Word(NamedTuple):
+    """A run of letters and digits of the folded text; `start` and `end` count folded code points."""
+
+    text: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    original: str
+    folded: str
+    origins: Sequence[Span] | None
+    """For each folded code point its span in the original; None where both are the same."""
+    words: tuple[Word, ...]
+    body_hash: bytes
+    """16 bytes, equal for texts that read the same: the same words in the same order."""
+
+    def span(self, start: int, end: int) -> Span:
+        """The span [start, end) of the folded text, in code points of the original."""
+        if self.origins is None or start >= end:
+            return (start, end)
+        return (self.origins[start][0], self.origins[end - 1][1])
+
+
+def read(text: str) -> Reading:
+    folded, origins = _fold(text)
+    words = tuple(Word(m.group(), m.start(), m.end()) for m in _WORD.finditer(folded))
+    said = " ".join([word.text for word in words]) or "".join(folded.split())
+    body_hash = hashlib.blake2b(said.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    return Reading(text, folded, origins, words, body_hash)
+
+
+def folded(text: str) -> str:
+    return _fold(text)[0]
+
+
+def _fold(text: str) -> tuple[str, Sequence[Span] | None]:
+    if _PLAIN(text) and _EXPANDS not in text:
+        return text.lower().replace("ё", "е"), None
+    characters: list[str] = []
+    origins: list[Span] = []
+    end = len(text)
+    start = 0
+    while start < end:
+        # A letter and the marks that combine with it fold together: и + breve is й.
+        stop = start + 1
+        while stop < end and unicodedata.combining(text[stop]):
+            stop += 1
+        cluster = text[start:stop]
+        for character in (
+            _cached(cluster) if stop - start <= _CACHED_CODE_POINTS else _plain(cluster)
+        ):
+            characters.append(character)
+            origins.append((start, stop))
+        start = stop
+    return "".join(characters), origins
+
+
+def _plain(cluster: str) -> str:
+    composed = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", cluster).casefold())
+    seen = [c for c in composed if unicodedata.category(c) not in _INVISIBLE]
+    return "".join(seen).replace("ё", "е")
+
+
+_cached = lru_cache(maxsize=16_384)(_plain)

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import pytest
+
+from services.core.errors import BadRuleset
+from services.core.rules import Facts, judge
+from tests.unit.rules.build import a_ruleset, a_submission
+
+RULES = a_ruleset(
+    "id: listed\nfamily: words\naction: hold\nlists: [words/ru.txt]\nwords: [casino]",
+    ru="дурак\nидиот*\nпошёл вон  # фраза\n",
+)
+
+
+def spans(body: str) -> list[str]:
+    verdict = judge(a_submission(body), Facts(), RULES)
+    return [body[start:end] for finding in verdict.findings for start, end in finding.spans]
+
+
+@pytest.mark.parametrize(
+    ("body", "written"),
+    [
+        ("Ну ты и дурак!", "дурак"),
+        ("ДУРАК", "дурак"),
+        ("@дурак", "дурак"),
+        ("дуpaк с латинскими буквами", "дуpaк"),
+        ("дур\u200bак", "дур\u200bак"),
+        ("дур@к", "дур@к"),
+        ("cas1no", "cas1no"),
+        ("саsіno", "саsіno"),
+        ("какие идиотские новости", "идиотские"),
+        ("Пошел, вон!", "Пошел, вон"),
+        ("🙂🙂 ду\u0301рак 🙂", "ду\u0301рак"),
+    ],
+)
+def test_word_is_found_as_the_person_wrote_it(body: str, written: str) -> None:
+    assert [found.casefold() for found in spans(body)] == [written.casefold()]
+
+
+@pytest.mark.parametrize("body", ["дураковать", "придурак", "вон пошёл", "casinos", "всё хорошо"])
+def test_part_of_a_word_is_not_the_word(body: str) -> None:
+    assert spans(body) == []
+
+
+def test_pattern_runs_on_the_folded_text_and_its_span_is_in_the_original() -> None:
+    rules = a_ruleset("id: phones\nfamily: words\naction: hold\npatterns: ['ёлка|елка \\d+']")
+    body = "½ ЁЛКА 15"
+    verdict = judge(a_submission(body), Facts(), rules)
+    start, end = verdict.findings[0].spans[0]
+    assert body[start:end] == "ЁЛКА 15"
+
+
+def test_hostile_pattern_is_harmless() -> None:
+    rules = a_ruleset("id: hostile\nfamily: words\naction: hold\npatterns: ['(a+)+$']")
+    verdict = judge(a_submission("a" * 9_000 + "!"), Facts(), rules)
+    assert verdict.action == "publish"
+
+
+def test_pattern_that_is_not_re2_names_file_and_line() -> None:
+    with pytest.raises(BadRuleset, match=r"test\.yml:2: rule bad: .* is not RE2"):
+        a_ruleset("id: bad\nfamily: words\naction: hold\npatterns: ['(?=a)']")
+
+
+def test_missing_list_is_named_with_those_that_are_there() -> None:
+    with pytest.raises(BadRuleset, match=r"words/de\.txt.*words/ru\.txt"):
+        a_ruleset("id: bad\nfamily: words\naction: hold\nlists: [words/de.txt]", ru="а")
