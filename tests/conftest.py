@@ -21,7 +21,6 @@ import tempfile
 import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
@@ -30,7 +29,7 @@ import asyncpg
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
-from services.core import db, topics
+from services.core import db, produce, topics
 from services.core.settings import Local
 from services.embedded import jars, java
 from services.embedded.child import end_guard
@@ -39,7 +38,6 @@ from services.embedded.postgres import Postgres
 from tests.processes import Services, Trust
 
 T = TypeVar("T")
-FEW_PARTITIONS = 3
 # Data of a test's server outlives no power cut, but does outlive kill -9: no fsync is needed.
 FAST = {"fsync": "off", "full_page_writes": "off"}
 TIDY = {"log.segment.delete.delay.ms": "1000", "log.index.size.max.bytes": "1048576"}
@@ -162,7 +160,7 @@ def own_postgres(servers_dir: Path) -> Iterator[Postgres]:
 
 @pytest.fixture
 async def topic_prefix(kafka_bootstrap: str) -> AsyncIterator[str]:
-    """Makes every topic of schemas/topics.toml under a new prefix, with a few partitions."""
+    """Makes every topic of schemas/topics.toml under a new prefix."""
     prefix = new_prefix()
     await make_topics(kafka_bootstrap, prefix)
     yield prefix
@@ -178,16 +176,13 @@ def new_prefix() -> str:
     return f"t{uuid.uuid4().hex[:8]}."
 
 
-async def make_topics(bootstrap: str, prefix: str, partitions: int = FEW_PARTITIONS) -> None:
-    """What `veche topics` does, with at most `partitions` partitions a topic."""
-    from services.core import produce
-
+async def make_topics(bootstrap: str, prefix: str, replication: int = 1) -> None:
+    """What `veche topics` does; with three replicas, two must be in sync."""
     await produce.create_topics(
         bootstrap,
-        [
-            replace(topic, name=prefix + topic.name, partitions=min(topic.partitions, partitions))
-            for topic in topics.declared().values()
-        ],
+        prefix,
+        replication_factor=replication,
+        min_insync_replicas=max(1, replication - 1),
     )
 
 
