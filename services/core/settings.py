@@ -206,6 +206,16 @@ def rules_texts(folder: Path) -> dict[str, str]:
     return {file.relative_to(folder).as_posix(): file.read_text("utf-8") for file in files}
 
 
+def issuers_file(env: Mapping[str, str] = os.environ) -> Path | None:
+    """VECHE_ISSUERS_FILE, for commands that can do without."""
+    return Path(env["VECHE_ISSUERS_FILE"]) if env.get("VECHE_ISSUERS_FILE") else None
+
+
+def topic_prefix(env: Mapping[str, str] = os.environ) -> str:
+    """VECHE_TOPIC_PREFIX, for commands that are told the cluster otherwise."""
+    return env.get("VECHE_TOPIC_PREFIX", "")
+
+
 def masked(group: object) -> dict[str, str]:
     """A settings group for a log line: secrets and passwords never show."""
     shown = {}
