@@ -1,0 +1,1 @@
+"""What frontends read: feeds, strips, threads, counters, streams, receipts."""

@@ -1,0 +1,82 @@
+"""Answers of the routes: JSON with ETag and compression, problems, private ones never kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from services.reader.parts import Parts
+from services.reader.problem import Problem, bad_parameter, not_found
+from services.reader.rendered import COMPRESS_FROM_BYTES, FRESH, SECURITY, Headers, code, matches
+
+PRIVATE = b"no-store"
+
+
+def parts_of(request: Request) -> Parts:
+    parts: Parts = request.app.state.parts
+    return parts
+
+
+def raw(status: int, body: bytes, headers: Headers) -> Response:
+    response = Response(status_code=status)
+    response.body = body
+    response.raw_headers = headers
+    return response
+
+
+def public(request: Request, body: bytes, said: Headers | None = None) -> Response:
+    """200 or 304, in the coding that the client likes; caches may keep it for a second."""
+    accepts = request.headers.get("accept-encoding", "").encode("latin-1")
+    coding = parts_of(request).choose_coding(accepts) if len(body) >= COMPRESS_FROM_BYTES else ""
+    coded = code(body, coding, FRESH, said or [])
+    if_none_match = request.headers.get("if-none-match", "").encode("latin-1")
+    if if_none_match and matches(if_none_match, coded.etag):
+        return raw(304, b"", coded.unchanged)
+    return raw(200, coded.body, coded.headers)
+
+
+def private(body: bytes) -> Response:
+    """For one reader only: no cache keeps it."""
+    return raw(
+        200,
+        body,
+        [
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(body)).encode()),
+            (b"cache-control", PRIVATE),
+            (b"vary", b"origin, authorization"),
+            *SECURITY,
+        ],
+    )
+
+
+def problem_response(request: Request, problem: Exception) -> Response:
+    assert isinstance(problem, Problem)
+    body = problem.body()
+    length = (b"content-length", str(len(body)).encode())
+    return raw(problem.status, body, [*problem.headers(), length, (b"vary", b"origin"), *SECURITY])
+
+
+def invalid_response(request: Request, error: Exception) -> Response:
+    """A parameter that is not what it must be: named, with what it must be."""
+    assert isinstance(error, RequestValidationError)
+    return problem_response(request, _named(error.errors()))
+
+
+def http_response(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if error.status_code == 405:
+        return problem_response(request, Problem(405, "method-not-allowed", "only GET and HEAD"))
+    return problem_response(request, not_found("no such resource; docs/api.md lists them"))
+
+
+def _named(errors: Sequence[dict[str, object]]) -> Problem:
+    first = errors[0]
+    where = first["loc"]
+    assert isinstance(where, tuple)
+    if where[0] == "path":
+        return not_found("no such resource")
+    return bad_parameter(str(where[1]), str(first["msg"]))

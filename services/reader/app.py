@@ -1,0 +1,28 @@
+"""The reader's ASGI application, from its parts."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from services.reader import routes
+from services.reader.answer import http_response, invalid_response, problem_response
+from services.reader.front import Front
+from services.reader.parts import Parts
+from services.reader.problem import Problem
+
+
+def create_app(parts: Parts, *private: APIRouter) -> Front:
+    """`private` are routers that need keys of their own: `/v1/me` and receipts."""
+    app = FastAPI(
+        title="Veche reader", docs_url=None, redoc_url=None, openapi_url="/v1/reader/openapi.json"
+    )
+    app.state.parts = parts
+    app.add_exception_handler(Problem, problem_response)
+    app.add_exception_handler(RequestValidationError, invalid_response)
+    app.add_exception_handler(HTTPException, http_response)
+    app.include_router(routes.router)
+    for router in private:
+        app.include_router(router)
+    return Front(parts, app)

@@ -1,0 +1,157 @@
+"""Fan-out to streams: each event is encoded once; who is too slow is dropped, never waited for."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from services.core.metrics import SSE_CLIENTS, SSE_DROPPED, SSE_EVENTS
+from services.reader.problem import Problem, unavailable
+
+HISTORY = 32
+"""Events that a channel keeps for those who come back."""
+
+
+def event(name: str, data: bytes, version: str = "") -> bytes:
+    """One server-sent event. `data` is JSON, so it has no line break."""
+    identity = f"id: {version}\n".encode() if version else b""
+    return b"event: " + name.encode() + b"\n" + identity + b"data: " + data + b"\n\n"
+
+
+class Places:
+    """How many streams one process holds, of all kinds together."""
+
+    def __init__(self, bound: int) -> None:
+        self._bound = bound
+        self._taken = 0
+
+    @property
+    def left(self) -> int:
+        return self._bound - self._taken
+
+    @contextmanager
+    def take(self) -> Iterator[None]:
+        """Raises a Problem (503) where all are taken: a newcomer never pushes anybody out."""
+        if self._taken >= self._bound:
+            raise self.full()
+        self._taken += 1
+        try:
+            yield
+        finally:
+            self._taken -= 1
+
+    def full(self) -> Problem:
+        return unavailable("all streams are taken; poll, or come back later", 5, 30)
+
+
+class Subscriber:
+    """One open stream's queue. `drop` is called once, when it is full."""
+
+    __slots__ = ("_bound", "_drop", "_waiting", "dropped")
+
+    def __init__(self, bound: int) -> None:
+        self._waiting: asyncio.Queue[bytes | None] = asyncio.Queue(bound + 1)
+        self._bound = bound
+        self._drop: Callable[[], object] = lambda: None
+        self.dropped = False
+
+    def when_dropped(self, drop: Callable[[], object]) -> None:
+        self._drop = drop
+        if self.dropped:
+            drop()
+
+    def offer(self, chunk: bytes) -> bool:
+        """False where the queue was full: this reader gets no more."""
+        if self.dropped:
+            return False
+        if self._waiting.qsize() >= self._bound:
+            self.dropped = True
+            self._drop()
+            return False
+        self._waiting.put_nowait(chunk)
+        return True
+
+    def end(self) -> None:
+        """Ends the stream behind what waits already."""
+        if not self._waiting.full():
+            self._waiting.put_nowait(None)
+
+    async def next(self) -> bytes | None:
+        """None: the stream ends."""
+        return await self._waiting.get()
+
+
+class Channel:
+    """The streams of one feed or discussion, and its last events."""
+
+    def __init__(self) -> None:
+        self.subscribers: set[Subscriber] = set()
+        self.history: deque[tuple[str, bytes]] = deque(maxlen=HISTORY)
+
+    def since(self, version: str) -> bytes | None:
+        """What came after `version`; None where that is not known any more."""
+        chunks: list[bytes] = []
+        for known, chunk in reversed(self.history):
+            if known == version:
+                return b"".join(reversed(chunks))
+            chunks.append(chunk)
+        return None
+
+
+class Broadcaster:
+    """Channels by key; one exists while somebody listens."""
+
+    def __init__(self, stream: str, queue_bound: int) -> None:
+        self._stream = stream
+        self._queue_bound = queue_bound
+        self._channels: dict[str, Channel] = {}
+        self._ended = False
+
+    def channel(self, key: str) -> Channel | None:
+        return self._channels.get(key)
+
+    @contextmanager
+    def subscribe(self, key: str) -> Iterator[tuple[Channel, Subscriber]]:
+        channel = self._channels.setdefault(key, Channel())
+        subscriber = Subscriber(self._queue_bound)
+        channel.subscribers.add(subscriber)
+        SSE_CLIENTS.labels(self._stream).inc()
+        if self._ended:
+            subscriber.end()
+        try:
+            yield channel, subscriber
+        finally:
+            SSE_CLIENTS.labels(self._stream).dec()
+            channel.subscribers.discard(subscriber)
+            if not channel.subscribers:
+                self._channels.pop(key, None)
+
+    def publish(self, key: str, version: str, chunk: bytes) -> None:
+        channel = self._channels.get(key)
+        if channel is None:
+            return
+        channel.history.append((version, chunk))
+        # A copy: who is dropped leaves the set.
+        written = 0
+        for subscriber in tuple(channel.subscribers):
+            if subscriber.offer(chunk):
+                written += 1
+            else:
+                channel.subscribers.discard(subscriber)
+                SSE_DROPPED.labels(self._stream).inc()
+        SSE_EVENTS.labels(self._stream).inc(written)
+
+    def end(self) -> None:
+        """Ends every stream, now and later: the process stops."""
+        self._ended = True
+        for channel in self._channels.values():
+            for subscriber in channel.subscribers:
+                subscriber.end()
+
+
+def retry() -> bytes:
+    """When a client should come back, spread so that 10,000 do not return at once."""
+    return b"retry: %d\n\n" % (3_000 + secrets.randbelow(12_000))

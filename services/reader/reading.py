@@ -1,0 +1,27 @@
+"""Postgres with deadlines: an answer or a 503 within three seconds."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from services.core.db import UNAVAILABLE, Connection, Pool
+from services.reader.problem import unavailable
+
+STATEMENT_SECONDS = 2.0
+_ACQUIRE_SECONDS = 1.0
+_ALL_SECONDS = 3.0
+
+
+@asynccontextmanager
+async def reading(pool: Pool) -> AsyncIterator[Connection]:
+    """One connection. Raises a Problem (503) where Postgres does not answer in time."""
+    try:
+        async with (
+            asyncio.timeout(_ALL_SECONDS),
+            pool.acquire(timeout=_ACQUIRE_SECONDS) as connection,
+        ):
+            yield connection
+    except UNAVAILABLE as error:
+        raise unavailable("the database does not answer; try again later") from error

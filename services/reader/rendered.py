@@ -1,0 +1,130 @@
+"""One version of a feed or strip as bytes: encoded once, hashed and compressed once per coding."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from email.utils import format_datetime
+
+import cramjam
+
+from services.core.events import Version
+
+Headers = list[tuple[bytes, bytes]]
+
+COMPRESS_FROM_BYTES = 512
+"""Below this a response fits one packet anyway."""
+
+_COMPRESSORS: dict[str, Callable[[bytes], bytes]] = {
+    "zstd": lambda body: bytes(cramjam.zstd.compress(body, 6)),
+    "br": lambda body: bytes(cramjam.brotli.compress(body, 5)),
+    "gzip": lambda body: bytes(cramjam.gzip.compress(body, 6)),
+}
+"""In order of preference among codings that a client weighs alike."""
+
+FRESH = b"public, max-age=1, stale-while-revalidate=10, stale-if-error=600"
+SECURITY: Headers = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"referrer-policy", b"no-referrer"),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Coded:
+    """Bytes of one content coding. `headers` serve 200, `unchanged` serve 304."""
+
+    body: bytes
+    etag: bytes
+    headers: Headers
+    unchanged: Headers
+
+
+@dataclass(slots=True)
+class Rendered:
+    """One version of a snapshot; `published_at` is the time of its record."""
+
+    version: Version
+    published_at: datetime
+    body: bytes
+    coded: dict[str, Coded] = field(default_factory=dict)
+
+    def coded_as(self, coding: str) -> Coded:
+        """`coding` is "" (identity) or a key of the compressors; made at its first use."""
+        made = self.coded.get(coding)
+        if made is None:
+            if coding and len(self.body) < COMPRESS_FROM_BYTES:
+                made = self.coded_as("")
+            else:
+                made = code(self.body, coding, FRESH, self._said())
+            self.coded[coding] = made
+        return made
+
+    def _said(self) -> Headers:
+        modified = format_datetime(self.published_at, usegmt=True)
+        return [
+            (b"veche-version", str(self.version).encode()),
+            (b"last-modified", modified.encode()),
+        ]
+
+
+def code(body: bytes, coding: str, cache_control: bytes, said: Headers) -> Coded:
+    """Compresses and hashes `body`, and lays out its headers."""
+    encoded = _COMPRESSORS[coding](body) if coding else body
+    etag = b'"' + hashlib.blake2b(encoded, digest_size=16).hexdigest().encode() + b'"'
+    unchanged = [
+        (b"etag", etag),
+        (b"cache-control", cache_control),
+        (b"vary", b"accept-encoding, origin"),
+        *said,
+        *SECURITY,
+    ]
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(encoded)).encode()),
+        *unchanged,
+    ]
+    if coding:
+        headers.append((b"content-encoding", coding.encode()))
+    return Coded(encoded, etag, headers, unchanged)
+
+
+class CodingChoice:
+    """Which coding a client gets for its Accept-Encoding, remembered for the usual headers."""
+
+    def __init__(self, bound: int = 1_000) -> None:
+        self._known: dict[bytes, str] = {b"": ""}
+        self._bound = bound
+
+    def __call__(self, accept_encoding: bytes) -> str:
+        coding = self._known.get(accept_encoding)
+        if coding is None:
+            if len(self._known) >= self._bound:
+                self._known.clear()
+            coding = self._known[accept_encoding] = choose(accept_encoding)
+        return coding
+
+
+def choose(accept_encoding: bytes) -> str:
+    """The acceptable coding with the highest weight; "" where none of ours is acceptable."""
+    weights: dict[str, float] = {}
+    for part in accept_encoding.decode("latin-1").lower().split(","):
+        name, _, parameters = part.strip().partition(";")
+        try:
+            weight = float(parameters.replace(" ", "").removeprefix("q=") or 1)
+        except ValueError:
+            weight = 0.0
+        weights[name.strip()] = weight
+    other = weights.get("*", 0.0)
+    best = max(_COMPRESSORS, key=lambda name: weights.get(name, other))
+    return best if weights.get(best, other) > 0 else ""
+
+
+def matches(if_none_match: bytes, etag: bytes) -> bool:
+    """Weak comparison, as If-None-Match asks: any listed tag, or `*`."""
+    if if_none_match == etag:
+        return True
+    tags = (tag.strip().removeprefix(b"W/") for tag in if_none_match.split(b","))
+    return any(tag in (etag, b"*") for tag in tags)

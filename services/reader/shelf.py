@@ -1,0 +1,89 @@
+"""The newest snapshots in memory: every feed, and the newest strips up to a bound."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from msgspec.structs import asdict
+
+from services.core import codec
+from services.core.events import Feed, Strip
+from services.reader.rendered import Rendered
+
+SPARE = 0.1
+"""Evict in one sweep per this share of the bound, so that a record costs no sorting."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptStrip:
+    strip: Strip
+    rendered: Rendered
+
+
+def strip_shown(strip: Strip) -> dict[str, Any]:
+    """What a strip says to readers: `changed_comments` is for the streams only."""
+    shown = asdict(strip)
+    del shown["changed_comments"]
+    return shown
+
+
+def render_strip(strip: Strip, published_at: datetime) -> KeptStrip:
+    return KeptStrip(strip, Rendered(strip.version, published_at, codec.encode(strip_shown(strip))))
+
+
+class Feeds:
+    """Every feed's newest version, by `site/feed/language/section`."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, Rendered] = {}
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def get(self, key: str) -> Rendered | None:
+        return self._kept.get(key)
+
+    def put(self, key: str, feed: Feed, published_at: datetime) -> bool:
+        """False where this version, or a higher one, is here already."""
+        kept = self._kept.get(key)
+        if kept is not None and kept.version >= feed.version:
+            return False
+        self._kept[key] = Rendered(feed.version, published_at, codec.encode(feed))
+        return True
+
+    def drop(self, key: str) -> None:
+        self._kept.pop(key, None)
+
+
+class Strips:
+    """The newest `bound` strips by the time of their record, by `site/discussion`."""
+
+    def __init__(self, bound: int) -> None:
+        self._kept: dict[str, KeptStrip] = {}
+        self._bound = bound
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def get(self, key: str) -> KeptStrip | None:
+        return self._kept.get(key)
+
+    def put(self, key: str, strip: Strip, published_at: datetime) -> bool:
+        """False where this version, or a higher one, is here already."""
+        kept = self._kept.get(key)
+        if kept is not None and kept.strip.version >= strip.version:
+            return False
+        self._kept[key] = render_strip(strip, published_at)
+        if len(self._kept) > self._bound * (1 + SPARE):
+            self._evict()
+        return True
+
+    def drop(self, key: str) -> None:
+        self._kept.pop(key, None)
+
+    def _evict(self) -> None:
+        by_age = sorted(self._kept, key=lambda key: self._kept[key].rendered.published_at)
+        for key in by_age[: len(by_age) - self._bound]:
+            del self._kept[key]
