@@ -10,7 +10,7 @@ CREATE TABLE votes (
     PRIMARY KEY (discussion, target, voter)
 ) WITH (fillfactor = 90);
 COMMENT ON COLUMN votes.target IS 'A comment''s id, or empty for the discussion itself';
-COMMENT ON COLUMN votes.changes IS 'Ids of the last few changes, newest first, as id:value; a repeat is ignored';
+COMMENT ON COLUMN votes.changes IS 'Ids of the last 8 changes, newest first, as id:value; a repeat is ignored';
 
 CREATE TABLE vote_totals (
     discussion text NOT NULL,
@@ -24,25 +24,40 @@ CREATE TABLE vote_totals (
 -- Votes whose comment is not known yet, settled by a sweep of the same partition's owner.
 CREATE TABLE parked_votes (
     discussion text NOT NULL,
-    target text NOT NULL,
     voter text NOT NULL,
-    slot smallint NOT NULL,
+    target text NOT NULL,
     source_offset bigint NOT NULL,
+    slot smallint NOT NULL,
+    shard smallint NOT NULL,
     event_id text NOT NULL,
     event_digest bytea NOT NULL,
     value smallint NOT NULL CONSTRAINT value_known CHECK (value IN (-1, 0, 1)),
     voted_at timestamptz NOT NULL,
-    PRIMARY KEY (discussion, target, voter, source_offset)
+    recorded_at timestamptz NOT NULL,
+    PRIMARY KEY (discussion, voter, target, source_offset)
 );
-CREATE INDEX parked_votes_slot ON parked_votes (slot, voted_at);
+COMMENT ON COLUMN parked_votes.shard IS 'The discussion''s partition of comments.v1: its fence says what a comment can still come before';
+COMMENT ON COLUMN parked_votes.recorded_at IS 'The broker''s timestamp: a vote waits 24 hours of the log''s own time';
+CREATE INDEX parked_votes_slot ON parked_votes (slot, source_offset);
 
--- One row per (discussion, viewer, 30-minute window): dropped by partition when the window is over.
+-- One row per (discussion, viewer, 30-minute window), in partitions of an hour that are dropped
+-- once no record of views.v1 can fall into them.
 CREATE TABLE view_keys (
     window_start timestamptz NOT NULL,
     discussion text NOT NULL,
     viewer bytea NOT NULL,
     PRIMARY KEY (window_start, discussion, viewer)
 ) PARTITION BY RANGE (window_start);
+COMMENT ON COLUMN view_keys.viewer IS '16-byte keyed hash of the viewer';
+
+-- The same for views that an importer states to be older than an hour: their windows were over
+-- before they came, so nothing but their number bounds them.
+CREATE TABLE imported_view_keys (
+    window_start timestamptz NOT NULL,
+    discussion text NOT NULL,
+    viewer bytea NOT NULL,
+    PRIMARY KEY (discussion, window_start, viewer)
+);
 
 CREATE TABLE view_totals (
     discussion text NOT NULL,
@@ -52,3 +67,48 @@ CREATE TABLE view_totals (
     PRIMARY KEY (discussion, slot)
 ) WITH (fillfactor = 60);
 COMMENT ON COLUMN view_totals.viewers IS 'HyperLogLog sketch of keyed viewer hashes';
+
+-- Attaching a table locks the parent against other DDL only, so batches of other partitions go on.
+-- Called before a batch writes any key: a lock taken on view_keys is never raised to a higher one.
+CREATE FUNCTION open_view_hours(hours timestamptz[]) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    hour timestamptz;
+    name text;
+BEGIN
+    FOREACH hour IN ARRAY hours LOOP
+        name := 'view_keys_' || to_char(hour AT TIME ZONE 'UTC', 'YYYYMMDDHH24');
+        CONTINUE WHEN to_regclass(name) IS NOT NULL;
+        PERFORM pg_advisory_xact_lock(7034);
+        CONTINUE WHEN to_regclass(name) IS NOT NULL;
+        EXECUTE format('CREATE TABLE %I (LIKE view_keys INCLUDING ALL)', name);
+        EXECUTE format(
+            'ALTER TABLE view_keys ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)',
+            name, hour, hour + interval '1 hour'
+        );
+    END LOOP;
+END $$;
+
+-- Drops the hours that ended by `horizon`; answers how many. Gives way rather than wait: it is
+-- called again soon.
+CREATE FUNCTION close_view_hours(horizon timestamptz) RETURNS integer LANGUAGE plpgsql AS $$
+DECLARE
+    over regclass;
+    dropped integer := 0;
+BEGIN
+    IF NOT pg_try_advisory_xact_lock(7034) THEN
+        RETURN 0;
+    END IF;
+    PERFORM set_config('lock_timeout', '500ms', true);
+    FOR over IN
+        SELECT inhrelid::regclass FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid
+        WHERE inhparent = 'view_keys'::regclass
+            AND relname <= 'view_keys_'
+                || to_char((horizon - interval '1 hour') AT TIME ZONE 'UTC', 'YYYYMMDDHH24')
+    LOOP
+        EXECUTE format('DROP TABLE %s', over);
+        dropped := dropped + 1;
+    END LOOP;
+    RETURN dropped;
+EXCEPTION WHEN lock_not_available THEN
+    RETURN 0;
+END $$;

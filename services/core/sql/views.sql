@@ -1,0 +1,41 @@
+-- name: open_view_hours
+-- Makes the partitions of view_keys that a batch needs; before it writes any key.
+SELECT open_view_hours($1::timestamptz[])
+
+-- name: close_view_hours
+-- Drops the partitions that no record of any partition of views.v1 can fall into any more.
+-- A partition without any record has no keys; what it reads later makes its hours again.
+SELECT close_view_hours(min(record_at) - $3::interval)
+FROM fences
+WHERE consumer_group = $1::text AND topic = $2::text
+HAVING count(record_at) > 0
+
+-- name: claim_views
+-- The keys that were not there: these views count.
+INSERT INTO view_keys (window_start, discussion, viewer)
+SELECT * FROM unnest($1::timestamptz[], $2::text[], $3::bytea[])
+    AS k (window_start, discussion, viewer)
+ORDER BY window_start, discussion, viewer
+ON CONFLICT (window_start, discussion, viewer) DO NOTHING
+RETURNING window_start, discussion, viewer
+
+-- name: claim_imported_views
+INSERT INTO imported_view_keys (window_start, discussion, viewer)
+SELECT * FROM unnest($1::timestamptz[], $2::text[], $3::bytea[])
+    AS k (window_start, discussion, viewer)
+ORDER BY discussion, window_start, viewer
+ON CONFLICT (discussion, window_start, viewer) DO NOTHING
+RETURNING window_start, discussion, viewer
+
+-- name: viewers_of
+SELECT t.discussion, t.viewers
+FROM unnest($2::text[]) AS k (discussion)
+JOIN view_totals t ON t.discussion = k.discussion AND t.slot = $1::smallint
+
+-- name: add_views
+INSERT INTO view_totals (slot, discussion, views, viewers)
+SELECT $1::smallint, * FROM unnest($2::text[], $3::bigint[], $4::bytea[])
+    AS n (discussion, views, viewers)
+ORDER BY discussion
+ON CONFLICT (discussion, slot) DO UPDATE
+SET views = view_totals.views + EXCLUDED.views, viewers = EXCLUDED.viewers

@@ -1,0 +1,79 @@
+"""Views: keys that make them count once, totals, and sketches of their viewers."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from services.core import db, topics
+from services.core.db import Connection
+
+_SQL = db.queries("views")
+
+
+class ViewKey(NamedTuple):
+    """A viewer counts once per discussion and 30-minute window; `viewer` is a keyed hash."""
+
+    window_start: datetime
+    discussion: str
+    viewer: bytes
+
+
+class Seen(NamedTuple):
+    """What a batch adds to a discussion: its new views, and the sketch with their viewers in it."""
+
+    views: int
+    viewers: bytes
+
+
+async def open_hours(connection: Connection, hours: Collection[datetime]) -> None:
+    """Makes room for keys of windows that begin in these hours (full hours, UTC).
+
+    Call it before the transaction writes any key: that keeps partitions' owners out of deadlocks.
+    """
+    await connection.execute(_SQL["open_view_hours"], sorted(hours))
+
+
+async def close_hours(connection: Connection, margin: timedelta) -> int:
+    """Drops hours that ended `margin` before what every partition has read; answers how many."""
+    return (
+        await connection.fetchval(
+            _SQL["close_view_hours"], topics.COUNTERS_GROUP, topics.VIEWS, margin
+        )
+        or 0
+    )
+
+
+async def claim(
+    connection: Connection, keys: Collection[ViewKey], *, imported: bool = False
+) -> set[ViewKey]:
+    """Those of these keys that nobody claimed before. `imported`: of windows long over."""
+    if not keys:
+        return set()
+    rows = await connection.fetch(
+        _SQL["claim_imported_views" if imported else "claim_views"],
+        [key.window_start for key in keys],
+        [key.discussion for key in keys],
+        [key.viewer for key in keys],
+    )
+    return {ViewKey(window, discussion, viewer) for window, discussion, viewer in rows}
+
+
+async def viewers(
+    connection: Connection, slot: int, discussions: Collection[str]
+) -> dict[str, bytes]:
+    """The slot's sketch of each of these discussions, where there is one."""
+    rows = await connection.fetch(_SQL["viewers_of"], slot, list(discussions))
+    return dict(rows)
+
+
+async def add(connection: Connection, slot: int, seen: Mapping[str, Seen]) -> None:
+    """Adds the new views of each discussion and replaces its sketch of viewers."""
+    await connection.execute(
+        _SQL["add_views"],
+        slot,
+        list(seen),
+        [new.views for new in seen.values()],
+        [new.viewers for new in seen.values()],
+    )

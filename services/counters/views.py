@@ -1,0 +1,99 @@
+"""views.v1 → Postgres: each viewer counts once per discussion and 30 minutes."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from services.core import metrics, viewers
+from services.core.consume import Batch, Record
+from services.core.db import Connection
+from services.core.events import DiscussionViewed
+from services.core.store import dirty
+from services.core.store import views as store
+from services.core.store.views import Seen, ViewKey
+
+WINDOW = timedelta(minutes=30)
+HOUR = timedelta(hours=1)
+
+CLOCK_TOLERANCE = timedelta(minutes=5)
+"""A producer's clock is believed this far from the broker's."""
+
+IMPORT_DELAY = timedelta(hours=1)
+"""Views that an importer states to be older have keys of their own, which are not dropped."""
+
+CLOSING_MARGIN = timedelta(hours=2)
+"""Longer than anything that still falls into an hour's windows after it, by `IMPORT_DELAY`."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass
+class ViewCounter:
+    """Handle and sweep of views.v1.
+
+    `home`: a discussion's partition of comments.v1; `viewer_key`: (site, viewer) → a keyed hash.
+    """
+
+    home: Callable[[str], int]
+    viewer_key: Callable[[str, str], bytes]
+
+    async def handle(self, connection: Connection, batch: Batch[DiscussionViewed]) -> None:
+        # Dictionaries as sets that keep the log's order.
+        recent: dict[ViewKey, None] = {}
+        imported: dict[ViewKey, None] = {}
+        for record in batch.records:
+            event = record.event
+            moment, long_over = moment_of(record)
+            viewer = self.viewer_key(event.site, event.actor)
+            key = ViewKey(_floor(moment, WINDOW), event.key, viewer)
+            (imported if long_over else recent)[key] = None
+        if recent:
+            await store.open_hours(connection, {_floor(key.window_start, HOUR) for key in recent})
+        new = await store.claim(connection, recent)
+        new |= await store.claim(connection, imported, imported=True)
+        metrics.VIEWS_REPEATED.inc(len(batch.records) - len(new))
+
+        viewers_of = defaultdict[str, list[bytes]](list)
+        for key in (*recent, *imported):
+            if key in new:
+                viewers_of[key.discussion].append(key.viewer)
+        if not viewers_of:
+            return
+        sketches = await store.viewers(connection, batch.partition, viewers_of)
+        await store.add(
+            connection,
+            batch.partition,
+            {
+                discussion: Seen(len(seen), viewers.add(sketches.get(discussion), seen))
+                for discussion, seen in viewers_of.items()
+            },
+        )
+        marks = {discussion: self.home(discussion) for discussion in viewers_of}
+        await dirty.mark(connection, batch.topic, batch.partition, marks)
+
+    async def sweep(self, connection: Connection, topic: str, partition: int) -> None:
+        """Drops hours of keys that are over; one owner does it for all."""
+        if partition == 0:
+            await store.close_hours(connection, CLOSING_MARGIN)
+
+
+def moment_of(record: Record[DiscussionViewed]) -> tuple[datetime, bool]:
+    """The time that a view's window comes from, and whether that window was over before it came.
+
+    The event's own time, held to the broker's, so that a retry falls into the same window; what an
+    importer states goes before it.
+    """
+    event, recorded_at = record.event, record.recorded_at
+    if isinstance(event.occurredat, datetime):
+        recent = recorded_at - IMPORT_DELAY <= event.occurredat <= recorded_at + CLOCK_TOLERANCE
+        return event.occurredat, not recent
+    earliest, latest = recorded_at - CLOCK_TOLERANCE, recorded_at + CLOCK_TOLERANCE
+    return min(max(event.time, earliest), latest), False
+
+
+def _floor(moment: datetime, unit: timedelta) -> datetime:
+    """In UTC, whatever offset the moment was written with."""
+    return _EPOCH + (moment - _EPOCH) // unit * unit

@@ -1,0 +1,144 @@
+"""votes.v1 → Postgres: recall, fold, write; and the sweep of votes that wait for their comment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from services.core import codec, metrics, topics
+from services.core.consume import Batch, Record
+from services.core.db import Connection
+from services.core.events import Outcome, OutcomeRecorded, VoteCast
+from services.core.store import dirty, outbox
+from services.core.store import votes as store
+from services.core.store.votes import Ballot, Cast, Refused
+from services.counters.fold import PATIENCE, Facts, Fold, RecordedRefusal, nothing_recorded
+
+EXAMINED_PER_SWEEP = 1_000
+CAUSE = "veche.vote.cast.v1"
+
+
+@dataclass
+class VoteCounter:
+    """Handle and sweep of votes.v1.
+
+    `home`: a discussion's partition of comments.v1. `recorded`: a rebuild's refusals, which stand.
+    """
+
+    home: Callable[[str], int]
+    recorded: RecordedRefusal = nothing_recorded
+    _examined: dict[int, int] = field(default_factory=dict)
+    """Partition → the offset up to which its parked votes were examined in this round."""
+
+    async def handle(self, connection: Connection, batch: Batch[VoteCast]) -> None:
+        casts = [_cast(record) for record in batch.records]
+        fold = Fold(await _recall(connection, casts), self.recorded)
+        fold.cast(casts)
+        await self._write(connection, batch.topic, batch.partition, fold)
+
+    async def sweep(self, connection: Connection, topic: str, partition: int) -> None:
+        """Settles parked votes whose comment is there now, and those that waited too long.
+
+        Examines a page per call, so that a flood of junk costs each call the same.
+        """
+        after = self._examined.get(partition, -1)
+        page = await store.examine_parked(
+            connection, partition, after, EXAMINED_PER_SWEEP, PATIENCE
+        )
+        full = len(page) == EXAMINED_PER_SWEEP
+        self._examined[partition] = page[-1].offset if full else -1
+        known = {waiting.ballot for waiting in page if waiting.known}
+        overdue = [(w.ballot, w.offset) for w in page if w.overdue and not w.known]
+        if known or overdue:
+            voters = {(b.discussion, b.voter) for b in [*known, *(ballot for ballot, _ in overdue)]}
+            fold = Fold(
+                Facts(
+                    await store.standings(connection, known),
+                    await store.comments(connection, {(b.discussion, b.target) for b in known}),
+                    parked=await store.parked(connection, voters),
+                )
+            )
+            for ballot in known:
+                fold.settle(ballot)
+            fold.expire(overdue)
+            await self._write(connection, topic, partition, fold)
+        parked = await store.count_parked(connection, partition) if page else 0
+        metrics.PARKED_VOTES.labels(str(partition)).set(parked)
+
+    async def _write(self, connection: Connection, topic: str, partition: int, fold: Fold) -> None:
+        moved = await store.count(connection, partition, fold.standings)
+        await store.unpark(connection, fold.unparks)
+        shards = [self.home(cast.ballot.discussion) for cast in fold.parks]
+        await store.park(connection, partition, fold.parks, shards)
+        refused = list(fold.refused.values())
+        new = await store.refuse(connection, CAUSE, refused)
+        # A rebuild's refusals are in outcomes.v1 already.
+        told = [r for r in refused if _name(r.cast) in new and not self.recorded(*_name(r.cast))]
+        await outbox.add(connection, topic, partition, [_outcome(refusal) for refusal in told])
+        # A strip shows the discussion's own votes; votes on comments only order its thread.
+        await dirty.mark(
+            connection, topic, partition,
+            {discussion: self.home(discussion) for discussion, target in moved if not target},
+        )  # fmt: skip
+        _measure(topic, fold, told)
+
+
+def _cast(record: Record[VoteCast]) -> Cast:
+    event = record.event
+    return Cast(
+        Ballot(event.key, event.data.comment or "", event.actor),
+        event.data.value,
+        event.id,
+        codec.digest(event),
+        record.at,
+        record.recorded_at,
+        record.offset,
+    )
+
+
+async def _recall(connection: Connection, casts: Sequence[Cast]) -> Facts:
+    """What Postgres knows about these votes: one indexed look-up each, in four statements."""
+    on_comments = [cast.ballot for cast in casts if cast.ballot.target]
+    return Facts(
+        await store.standings(connection, {cast.ballot for cast in casts}),
+        await store.comments(connection, {(b.discussion, b.target) for b in on_comments}),
+        await store.refused_before(
+            connection, {(cast.ballot.discussion, cast.event_id) for cast in casts}
+        ),
+        await store.parked(connection, {(b.discussion, b.voter) for b in on_comments}),
+    )
+
+
+def _name(cast: Cast) -> tuple[str, str, bytes]:
+    return cast.ballot.discussion, cast.event_id, cast.digest
+
+
+def _outcome(refusal: Refused) -> tuple[str, bytes, bytes]:
+    """The record of outcomes.v1 that tells a refusal."""
+    cast = refusal.cast
+    site = cast.ballot.discussion.partition("/")[0]
+    told = OutcomeRecorded(
+        id=f"{cast.event_id}:{cast.digest.hex()}",
+        source=f"/sites/{site}",
+        site=site,
+        time=cast.recorded_at,
+        discussion=cast.ballot.discussion,
+        data=Outcome(
+            event=cast.event_id,
+            digest=cast.digest.hex(),
+            cause=CAUSE,
+            result="refused",
+            comment=cast.ballot.target,
+            reason=refusal.reason,
+        ),
+    )
+    return topics.OUTCOMES, cast.ballot.discussion.encode(), codec.encode(told)
+
+
+def _measure(topic: str, fold: Fold, told: Iterable[Refused]) -> None:
+    for refusal in told:
+        metrics.REFUSALS.labels(refusal.reason).inc()
+    metrics.SKIPPED_DUPLICATES.labels(topic).inc(fold.repeats)
+    expired = sum(refusal.reason == "vote_expired" for refusal in told)
+    metrics.SWEPT_VOTES.labels("expired").inc(expired)
+    metrics.SWEPT_VOTES.labels("counted").inc(fold.settled)
