@@ -29,10 +29,10 @@ def verdict(text: str) -> str:
 
 
 def wilson(up: int, down: int) -> float:
-    """Lower bound of the 95 % Wilson score interval of the share of up-votes; 0 without votes."""
+    """Lower bound of the 95 % Wilson score interval of the share of up-votes; 0 without any."""
     n = up + down
-    if n == 0:
-        return 0.0
+    if up == 0:
+        return 0.0  # exactly, by the formula
     p, z = up / n, WILSON_Z
     spread = z * math.sqrt((p * (1 - p) + z * z / (4 * n)) / n)
     return (p + z * z / (2 * n) - spread) / (1 + z * z / n)
@@ -40,7 +40,7 @@ def wilson(up: int, down: int) -> float:
 
 def hot(score: int, opened_at: datetime) -> float:
     sign = (score > 0) - (score < 0)
-    return sign * math.log10(max(abs(score), 1)) + opened_at.timestamp() / HOT_SECONDS
+    return round(sign * math.log10(max(abs(score), 1)) + opened_at.timestamp() / HOT_SECONDS, 7)
 
 
 @dataclass
