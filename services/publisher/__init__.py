@@ -1,0 +1,1 @@
+"""Dirty discussions to strips and feeds; the outbox to Kafka."""
