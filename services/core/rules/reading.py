@@ -27,7 +27,7 @@ _CACHED_CODE_POINTS = 4
 
 
 class Word(NamedTuple):
-    """A run of letters and digits of the folded text; `start` and `end` count folded code points."""
+    """Letters and digits in a row; `start` and `end` count code points of the folded text."""
 
     text: str
     start: int
@@ -75,12 +75,10 @@ def _fold(text: str) -> tuple[str, Sequence[Span] | None]:
         stop = start + 1
         while stop < end and unicodedata.combining(text[stop]):
             stop += 1
-        cluster = text[start:stop]
-        for character in (
-            _cached(cluster) if stop - start <= _CACHED_CODE_POINTS else _plain(cluster)
-        ):
-            characters.append(character)
-            origins.append((start, stop))
+        fold = _cached if stop - start <= _CACHED_CODE_POINTS else _plain
+        seen = fold(text[start:stop])
+        characters.append(seen)
+        origins += [(start, stop)] * len(seen)
         start = stop
     return "".join(characters), origins
 

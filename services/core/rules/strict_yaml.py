@@ -28,7 +28,7 @@ class Document:
             # These show as events only: a composed node does not tell them.
             for event in yaml.parse(text, Loader=yaml.SafeLoader):
                 if getattr(event, "anchor", None) or getattr(event, "tag", None):
-                    line = event.start_mark.line + 1
+                    line = event.start_mark.line + 1 if event.start_mark else 1
                     raise self._bad(line, "anchors and aliases, and tags, are not used here")
             node = yaml.compose(text, Loader=yaml.SafeLoader)
         except yaml.YAMLError as error:
@@ -52,7 +52,8 @@ class Document:
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
             return [self._value(item, (*path, n)) for n, item in enumerate(node.value)]
-        return _scalar(node)
+        quoted = isinstance(node, yaml.ScalarNode) and node.style is not None
+        return _scalar(node.value, quoted=quoted)
 
     def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
         mapping: dict[str, Any] = {}
@@ -68,9 +69,8 @@ class Document:
         return mapping
 
 
-def _scalar(node: yaml.ScalarNode) -> str | int | float | bool | None:
-    text: str = node.value
-    if node.style in ("'", '"', "|", ">"):
+def _scalar(text: str, *, quoted: bool) -> str | int | float | bool | None:
+    if quoted:
         return text
     if text in ("true", "false"):
         return text == "true"

@@ -90,9 +90,11 @@ class _Index:
                 if len(text) <= _LONGEST_CACHED
                 else self._beginning_with(text)
             )
-            for entry in entries:
-                if last := _last_word(entry, words, position):
-                    spans.append(reading.span(word.start, last.end))
+            spans += [
+                reading.span(word.start, last.end)
+                for entry in entries
+                if (last := _last_word(entry, words, position))
+            ]
         return spans
 
     def _beginning_with(self, word: str) -> tuple[Entry, ...]:

@@ -15,7 +15,8 @@ from tests.unit.rules.build import NOON, a_ruleset, a_submission
 @pytest.mark.parametrize(
     ("text", "hosts"),
     [
-        ("см. https://Example.com/a?b=1, и http://user@www.site.org:80/x.", ["example.com", "site.org"]),
+        ("см. https://Example.com/a?b=1, ещё", ["example.com"]),
+        ("http://user@www.site.org:80/x.", ["site.org"]),
         ("пиши на пример.рф или www.xn--e1afmkfd.xn--p1ai", ["пример.рф", "пример.рф"]),
         ("exam\u200bple.com", ["example.com"]),
         ("конец.Начало 3.14 т.е. ничего", []),

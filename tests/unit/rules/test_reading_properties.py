@@ -25,7 +25,7 @@ def test_origins_are_in_order_and_within_the_text(text: str) -> None:
     assert len(reading.origins) == len(reading.folded)
     for (start, end), (later, _) in zip(
         reading.origins, [*reading.origins[1:], (len(text), 0)], strict=False
-    ):  # noqa: E501
+    ):
         assert 0 <= start < end <= len(text)
         assert start <= later
 

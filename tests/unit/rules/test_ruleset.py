@@ -40,23 +40,83 @@ def test_plain_no_is_a_word() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("longer_than: 10", "longer_then: 10", r"a\.yml:7: 'longer_then' is not known here; did you mean 'longer_than'"),
-        ("longer_than: 10", "longer_than: ten", r"a\.yml:7: Expected `int \| null`, got `str`"),
-        ("longer_than: 10", "longer_than: '10'", r"a\.yml:7: Expected"),
-        ("longer_than: 10", "longer_than: 0", r"a\.yml:7: Expected `int` >= 1"),
-        ("family: length", "family: lenght", r"a\.yml:3: there is no family 'lenght'; did you mean 'length'"),
-        ("action: hold", "action: hold\n    action: reject", r"a\.yml:5: the key 'action' stands here twice"),
-        ("action: hold", "action: ban", r"a\.yml:4: Invalid enum value 'ban'"),
-        ("en: Long", "de: Lang", r"a\.yml:5: 'de' is not known here"),
-        ("longer_than: 10", "longer_than: &a 10", r"a\.yml:7: anchors and aliases"),
-        ("longer_than: 10", "longer_than: !!int 10", r"a\.yml:7"),
-        ("longer_than: 10", "longer_than: [", r"a\.yml:8: "),
-        ("id: long_text", "id: Long-Text", r"a\.yml:2: Expected `str` matching regex"),
-        ("id: long_text", "id: policy", r"a\.yml:2: the id 'policy' is taken"),
-        ("    title: {ru: Длинный, en: Long}\n", "", r"a\.yml:2: Object missing required field `title`"),
-        ("rules:", "rule:", r"a list named `rules`"),
+        (
+            "longer_than: 10",
+            "longer_then: 10",
+            r"a\.yml:7: 'longer_then' is not known here; did you mean 'longer_than'",
+        ),
+        (
+            "longer_than: 10",
+            "longer_than: ten",
+            r"a\.yml:7: Expected `int \| null`, got `str`",
+        ),
+        (
+            "longer_than: 10",
+            "longer_than: '10'",
+            r"a\.yml:7: Expected",
+        ),
+        (
+            "longer_than: 10",
+            "longer_than: 0",
+            r"a\.yml:7: Expected `int` >= 1",
+        ),
+        (
+            "family: length",
+            "family: lenght",
+            r"a\.yml:3: there is no family 'lenght'; did you mean 'length'",
+        ),
+        (
+            "action: hold",
+            "action: hold\n    action: reject",
+            r"a\.yml:5: the key 'action' stands here twice",
+        ),
+        (
+            "action: hold",
+            "action: ban",
+            r"a\.yml:4: Invalid enum value 'ban'",
+        ),
+        (
+            "en: Long",
+            "de: Lang",
+            r"a\.yml:5: 'de' is not known here",
+        ),
+        (
+            "longer_than: 10",
+            "longer_than: &a 10",
+            r"a\.yml:7: anchors and aliases",
+        ),
+        (
+            "longer_than: 10",
+            "longer_than: !!int 10",
+            r"a\.yml:7",
+        ),
+        (
+            "longer_than: 10",
+            "longer_than: [",
+            r"a\.yml:8: ",
+        ),
+        (
+            "id: long_text",
+            "id: Long-Text",
+            r"a\.yml:2: Expected `str` matching regex",
+        ),
+        (
+            "id: long_text",
+            "id: policy",
+            r"a\.yml:2: the id 'policy' is taken",
+        ),
+        (
+            "    title: {ru: Длинный, en: Long}\n",
+            "",
+            r"a\.yml:2: Object missing required field `title`",
+        ),
+        (
+            "rules:",
+            "rule:",
+            r"a list named `rules`",
+        ),
     ],
-)  # fmt: skip
+)
 def test_mistake_names_file_line_and_the_nearest_name(old: str, new: str, message: str) -> None:
     assert old in GOOD
     with pytest.raises(BadRuleset, match=message):
