@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import MutableMapping
+from typing import Any
+
+import pytest
+
+from services.reader.broadcast import HISTORY, Broadcaster, Places, event
+from services.reader.problem import Problem
+from services.reader.stream import ABORT, HEADERS, HEARTBEAT, serve
+
+
+class Client:
+    """What the server does for one connection. `reads` false: its writes never end."""
+
+    def __init__(self, reads: bool = True) -> None:
+        self.gone = asyncio.Event()
+        self.reads = reads
+        self.got = bytearray()
+        self.status = 0
+        self.aborted = False
+        self.ended = False
+        self.grew = asyncio.Event()
+
+    async def receive(self) -> MutableMapping[str, Any]:
+        await self.gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            return
+        if not self.reads:
+            await asyncio.Event().wait()
+        self.got += message["body"]
+        self.ended = not message["more_body"]
+        self.grew.set()
+
+    def abort(self) -> None:
+        self.aborted = True
+        self.gone.set()
+
+    async def until(self, part: bytes) -> None:
+        async with asyncio.timeout(5):
+            while part not in self.got:
+                self.grew.clear()
+                await self.grew.wait()
+
+    async def read(self, broadcaster: Broadcaster, key: str, **options: float) -> None:
+        scope = {"extensions": {ABORT: self.abort}}
+        with broadcaster.subscribe(key) as (_, subscriber):
+            await serve(scope, self.receive, self.send, subscriber, b"", HEADERS, **options)
+
+
+async def subscribed(broadcaster: Broadcaster, key: str, count: int = 1) -> None:
+    async with asyncio.timeout(5):
+        while (channel := broadcaster.channel(key)) is None or len(channel.subscribers) < count:
+            await asyncio.sleep(0)
+
+
+def test_an_event_is_lines_that_end_with_an_empty_one() -> None:
+    assert event("strip", b"{}", "1.2") == b"event: strip\nid: 1.2\ndata: {}\n\n"
+    assert event("comments", b"{}") == b"event: comments\ndata: {}\n\n"
+
+
+async def test_every_subscriber_gets_the_same_bytes() -> None:
+    broadcaster = Broadcaster("feed", 4)
+    clients = [Client() for _ in range(3)]
+    async with asyncio.TaskGroup() as group:
+        for client in clients:
+            group.create_task(client.read(broadcaster, "k"))
+        await subscribed(broadcaster, "k", 3)
+        broadcaster.publish("k", "1.1", b"news")
+        broadcaster.publish("other", "1.1", b"elsewhere")
+        for client in clients:
+            await client.until(b"news")
+            client.gone.set()
+    assert all(b"elsewhere" not in client.got for client in clients)
+    assert broadcaster.channel("k") is None
+
+
+async def test_a_reader_that_never_reads_is_dropped_and_holds_nobody_up() -> None:
+    broadcaster = Broadcaster("feed", 4)
+    stuck, well = Client(reads=False), Client()
+    async with asyncio.TaskGroup() as group:
+        dropped = group.create_task(stuck.read(broadcaster, "k"))
+        group.create_task(well.read(broadcaster, "k"))
+        await subscribed(broadcaster, "k", 2)
+        for number in range(20):
+            broadcaster.publish("k", f"1.{number}", b"<%d>" % number)
+            await well.until(b"<%d>" % number)
+        await asyncio.wait_for(dropped, 5)
+        well.gone.set()
+    assert stuck.aborted
+    assert not well.aborted
+
+
+async def test_a_write_that_stalls_ends_the_stream() -> None:
+    broadcaster = Broadcaster("feed", 4)
+    stuck = Client(reads=False)
+    await asyncio.wait_for(stuck.read(broadcaster, "k", stall_seconds=0.01), 5)
+    assert stuck.aborted
+
+
+async def test_a_quiet_stream_has_a_heartbeat() -> None:
+    client = Client()
+    broadcaster = Broadcaster("feed", 4)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(client.read(broadcaster, "k", heartbeat_seconds=0.01))
+        await client.until(HEARTBEAT)
+        client.gone.set()
+    assert client.got.startswith(b"retry: ")
+
+
+async def test_streams_end_when_the_process_stops() -> None:
+    broadcaster = Broadcaster("feed", 4)
+    client = Client()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(client.read(broadcaster, "k"))
+        await subscribed(broadcaster, "k")
+        broadcaster.publish("k", "1.1", b"last words")
+        broadcaster.end()
+    assert b"last words" in client.got
+    assert client.ended
+
+
+async def test_history_gives_what_was_missed_and_forgets_what_is_too_old() -> None:
+    broadcaster = Broadcaster("discussion", 1_000)
+    with broadcaster.subscribe("k") as (channel, _):
+        for number in range(HISTORY + 1):
+            broadcaster.publish("k", f"1.{number}", b"<%d>" % number)
+        assert channel.since(f"1.{HISTORY}") == b""
+        assert channel.since(f"1.{HISTORY - 2}") == b"<%d><%d>" % (HISTORY - 1, HISTORY)
+        assert channel.since("1.0") is None
+        assert channel.since("9.9") is None
+
+
+def test_when_all_places_are_taken_a_newcomer_is_told_when_to_return() -> None:
+    places = Places(1)
+    with places.take():
+        with pytest.raises(Problem) as refused, places.take():
+            pass
+        assert refused.value.status == 503
+        assert 5 <= (refused.value.retry_after_seconds or 0) <= 30
+    with places.take():
+        pass

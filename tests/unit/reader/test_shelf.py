@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.core.events import Version
+from services.reader.shelf import Feeds, Strips
+from tests.unit.reader.build import T0, a_feed, a_strip
+
+VERSIONS = st.builds(Version, st.integers(1, 3), st.integers(1, 20))
+
+
+@given(st.lists(VERSIONS, min_size=1))
+def test_the_highest_version_of_a_feed_stays_whatever_the_order(versions: list[Version]) -> None:
+    feeds = Feeds()
+    for version in versions:
+        feeds.put("k", a_feed(version=version), T0)
+    kept = feeds.get("k")
+    assert kept is not None
+    assert kept.version == max(versions)
+
+
+@given(st.lists(VERSIONS, min_size=1))
+def test_the_highest_version_of_a_strip_stays_whatever_the_order(versions: list[Version]) -> None:
+    strips = Strips(10)
+    for version in versions:
+        strips.put("k", a_strip(version=version), T0)
+    kept = strips.get("k")
+    assert kept is not None
+    assert kept.strip.version == max(versions)
+
+
+def test_a_repeated_version_changes_nothing() -> None:
+    feeds = Feeds()
+    assert feeds.put("k", a_feed(3), T0)
+    assert not feeds.put("k", a_feed(3), T0)
+    assert not feeds.put("k", a_feed(2), T0)
+
+
+def test_the_newest_strips_stay_when_there_are_too_many() -> None:
+    strips = Strips(10)
+    for number in range(100):
+        strips.put(f"k{number}", a_strip(), T0 + timedelta(seconds=number))
+    assert len(strips) <= 11
+    assert strips.get("k99") is not None
+    assert strips.get("k0") is None
+
+
+def test_readers_do_not_see_which_comments_changed() -> None:
+    strips = Strips(10)
+    strips.put("k", a_strip(changed_comments=["c1"]), T0)
+    kept = strips.get("k")
+    assert kept is not None
+    assert b"changed_comments" not in kept.rendered.body
