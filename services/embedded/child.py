@@ -221,10 +221,7 @@ def end_leftover(
     """Stops a server of an earlier run, if `pid` is one: its command line must contain `mark`."""
     if guardian.alive(pid) and mark in command_line(pid):
         tell(f"stopping the server that an earlier run left behind (process {pid})")
-        guardian.end(pid, stop_signal, grace_seconds)
-        deadline = time.monotonic() + 5
-        while guardian.alive(pid) and time.monotonic() < deadline:
-            time.sleep(POLL_SECONDS)
+        guardian.end({pid: (stop_signal, grace_seconds)})
 
 
 def command_line(pid: int) -> str:
@@ -260,6 +257,14 @@ def answers(port: int, host: str = "127.0.0.1") -> bool:
     with suppress(OSError), socket.create_connection((host, port), timeout=1.0):
         return True
     return False
+
+
+def write_private(file: Path, text: str) -> None:
+    """Puts the text there whole or not at all, readable by this user only."""
+    beside = file.with_name(f".{file.name}.{os.getpid()}")
+    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as opened:
+        opened.write(text)
+    beside.replace(file)
 
 
 def out_of_space(text: str) -> bool:

@@ -2,7 +2,7 @@
 
 Run as `python -I -S guardian.py` with a pipe as standard input whose other end only the parent
 holds. Lines: `+ PID SIGNAL GRACE_SECONDS` puts a child under guard, `- PID` takes it off. When
-the pipe ends, the children get their signal, the newest first, and SIGKILL after their grace.
+the pipe ends, the children get their signals, the newest first, and SIGKILL after their grace.
 Imports nothing of ours: it must start in milliseconds and outlive anything.
 """
 
@@ -14,6 +14,8 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
+
+KILL = signal.SIGKILL
 
 
 def alive(pid: int) -> bool:
@@ -38,21 +40,24 @@ def send(pid: int, number: int) -> None:
             os.kill(pid, number)
 
 
-def end(pid: int, number: int, grace_seconds: float) -> None:
-    deadline = time.monotonic() + grace_seconds
-    with suppress(ProcessLookupError, PermissionError):
-        os.kill(pid, number)
-        os.kill(pid, signal.SIGCONT)  # one that is paused could not stop
-    while alive(pid):
-        if time.monotonic() > deadline:
-            send(pid, signal.SIGKILL)
-            return
+def end(children: dict[int, tuple[int, float]]) -> None:
+    """Signals every child (`pid: (signal, grace in seconds)`), kills those whose grace is over."""
+    for pid, (number, _) in reversed(children.items()):
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, number)
+            os.kill(pid, signal.SIGCONT)  # one that is paused could not stop
+    began = time.monotonic()
+    left = dict(children)
+    while left := {pid: how for pid, how in left.items() if alive(pid)}:
+        for pid, (_, grace_seconds) in left.items():
+            if time.monotonic() - began > grace_seconds:
+                send(pid, KILL)
         time.sleep(0.02)
 
 
 def main() -> None:
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
+    for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ignored, signal.SIG_IGN)
     guarded: dict[int, tuple[int, float]] = {}
     for line in sys.stdin:
         sign, pid, *how = line.split()
@@ -60,8 +65,7 @@ def main() -> None:
             guarded[int(pid)] = (int(how[0]), float(how[1]))
         else:
             guarded.pop(int(pid), None)
-    for pid, (number, grace_seconds) in reversed(guarded.items()):
-        end(pid, number, grace_seconds)
+    end(guarded)
 
 
 if __name__ == "__main__":

@@ -147,6 +147,8 @@ def lock(local: Local) -> dict[str, str]:
     chosen: dict[str, str] = {}
     for coordinates in COORDINATES:
         lockfile = builder.from_endpoint(coordinates, update=True).lockfile
+        if lockfile is None:
+            raise Misconfigured(f"jgo resolved nothing for {coordinates}")
         for one in lockfile.dependencies:
             version = one.version
             path = f"{one.groupId.replace('.', '/')}/{one.artifactId}/{version}"

@@ -15,7 +15,15 @@ from pathlib import Path
 
 from services.core.errors import Misconfigured
 from services.core.settings import environment
-from services.embedded.child import CannotStart, Child, end_leftover, free_ports, held, out_of_space
+from services.embedded.child import (
+    CannotStart,
+    Child,
+    end_leftover,
+    free_ports,
+    held,
+    out_of_space,
+    write_private,
+)
 
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
@@ -120,8 +128,7 @@ class Postgres:
         self.tell("making an empty Postgres")
         password = self.home / "password"
         if not password.exists():
-            with os.fdopen(os.open(password, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
-                file.write(secrets.token_hex(16))
+            write_private(password, secrets.token_hex(16))
         self.data.mkdir(exist_ok=True, mode=0o700)
         if self._user is not None:
             os.chown(self.data, self._user, -1)

@@ -1,0 +1,70 @@
+"""`veche secrets`: the keys of one installation and its issuers file, made once."""
+
+from __future__ import annotations
+
+import os
+import secrets as chance
+from pathlib import Path
+
+import click
+
+from services.embedded.child import write_private
+
+KEYS = ("receipt", "viewer", "decision")
+PORTAL = "veche:portal"
+MODERATORS = "veche:moderators"
+
+ISSUERS = """\
+# Who may issue tokens, for which sites and roles. Made by `veche`; docs/configuration.md.
+
+[[issuer]]
+iss = "{portal}"
+sites = [{sites}]
+roles = ["reader", "portal", "importer"]
+algorithms = ["HS256"]
+secret = "{portal_secret}"
+
+[[issuer]]
+iss = "{moderators}"
+sites = [{sites}]
+roles = ["moderator"]
+algorithms = ["HS256"]
+secret = "{moderators_secret}"
+"""
+
+
+def make(folder: Path, sites: tuple[str, ...] = ("demo",), owner: int | None = None) -> list[Path]:
+    """Makes the files that are missing, readable by their owner alone; returns those it made."""
+    folder.mkdir(parents=True, exist_ok=True)
+    contents = {f"{key}.secret": chance.token_hex(32) for key in KEYS}
+    contents["issuers.toml"] = ISSUERS.format(
+        portal=PORTAL,
+        moderators=MODERATORS,
+        sites=", ".join(f'"{site}"' for site in sites),
+        portal_secret=chance.token_hex(32),
+        moderators_secret=chance.token_hex(32),
+    )
+    made = []
+    for name, text in contents.items():
+        if not (folder / name).exists():
+            write_private(folder / name, text)
+            made.append(folder / name)
+        if owner is not None:
+            os.chown(folder / name, owner, -1)
+    return made
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """The variables that point services at these files."""
+    names = {f"VECHE_{key.upper()}_SECRET_FILE": str(folder / f"{key}.secret") for key in KEYS}
+    return {"VECHE_ISSUERS_FILE": str(folder / "issuers.toml"), **names}
+
+
+@click.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--site", "sites", multiple=True, default=("demo",), show_default=True)
+@click.option("--owner", type=int, help="The user id that the services run as.")
+def secrets(folder: Path, sites: tuple[str, ...], owner: int | None) -> None:
+    """Make the signing keys and the issuers file in FOLDER; what is there already stays."""
+    made = make(folder, sites, owner)
+    click.echo("\n".join(f"made {file}" for file in made) or "nothing to make")
