@@ -24,11 +24,15 @@ CREATE TABLE outbox (
     sequence bigint GENERATED ALWAYS AS IDENTITY,
     topic text NOT NULL,
     key bytea NOT NULL,
-    value bytea NOT NULL,
+    value bytea,
     created_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (source_topic, source_partition, sequence)
 );
+COMMENT ON COLUMN outbox.value IS 'Null: a tombstone';
 COMMENT ON TABLE outbox IS 'Taken per source partition by one owner in sequence order: one writer per partition, so sequence order is offset order';
+
+-- Never repeats, so that clearing by compare-and-set cannot take a newer mark for an older one.
+CREATE SEQUENCE dirty_marks;
 
 -- Discussions whose strip is older than their state. One writer per (discussion, topic, partition).
 CREATE TABLE dirty_discussions (
@@ -36,7 +40,7 @@ CREATE TABLE dirty_discussions (
     topic text NOT NULL,
     partition integer NOT NULL,
     shard integer NOT NULL,
-    mark bigint NOT NULL DEFAULT 1,
+    mark bigint NOT NULL DEFAULT nextval('dirty_marks'),
     since timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (discussion, topic, partition)
 ) WITH (fillfactor = 50);

@@ -21,13 +21,16 @@ class Kafka:
     bootstrap: str
     """VECHE_KAFKA_BOOTSTRAP: `host:port[,host:port…]` of a Kafka 3.9 or 4.x cluster."""
     topic_prefix: str
-    """VECHE_TOPIC_PREFIX: put before every topic's name and group; for tests and shared clusters."""
+    """VECHE_TOPIC_PREFIX: put before names of topics and groups; for tests and shared clusters."""
+    group_instance_id: str = ""
+    """VECHE_GROUP_INSTANCE_ID: static membership, one id per copy of a consumer; empty: dynamic."""
 
     @classmethod
     def read(cls, env: Mapping[str, str] = os.environ) -> Kafka:
         return cls(
             bootstrap=_required(env, "VECHE_KAFKA_BOOTSTRAP"),
             topic_prefix=env.get("VECHE_TOPIC_PREFIX", ""),
+            group_instance_id=env.get("VECHE_GROUP_INSTANCE_ID", ""),
         )
 
     def topic(self, name: str) -> str:

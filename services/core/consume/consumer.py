@@ -1,0 +1,335 @@
+"""The consumer: membership in the group, one loop per assigned partition, and the watchdog.
+
+aiokafka's traps that shape this file: records are served before an awaiting listener ends; errors
+of listeners are swallowed; `stop()` revokes nothing; a consumer that is not polled for
+`max_poll_interval` leaves for good; and nothing tells whether it is well.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import random
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from typing import Any
+from uuid import uuid4
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition, errors
+
+from services.core import metrics, settings
+from services.core.consume import cluster
+from services.core.consume.batch import AnySource
+from services.core.consume.partition import PartitionLoop
+from services.core.consume.timing import Timing
+from services.core.db import Pool
+
+log = logging.getLogger(__name__)
+
+FETCH_BYTES = 512 * 1024
+
+
+def end_process(reason: str) -> None:
+    """The watchdog's last word: a process that makes no progress is better started again."""
+    log.critical("ending the process: %s", reason)
+    os._exit(70)
+
+
+class Consumer:
+    """Consumes `sources` as a member of `group`, with effects exactly once.
+
+    `on_stuck` is called (from any thread) when no attempt has ended, well or badly, for 60 s.
+    """
+
+    def __init__(
+        self,
+        kafka: settings.Kafka,
+        pool: Pool,
+        group: str,
+        sources: Sequence[AnySource],
+        *,
+        timing: Timing | None = None,
+        on_stuck: Callable[[str], None] = end_process,
+    ) -> None:
+        self._kafka = kafka
+        self._pool = pool
+        self._group = group
+        self._sources = {kafka.topic(source.topic): source for source in sources}
+        self._timing = timing or Timing()
+        self._on_stuck = on_stuck
+        self.owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
+        self._loops: dict[TopicPartition, PartitionLoop] = {}
+        self._joined = False
+        self._trouble: asyncio.Future[None] | None = None
+        self._failing: str | None = None
+        self._stuck: str | None = None
+        self._beats = 0
+        self._silent: dict[PartitionLoop, tuple[int, int]] = {}
+
+    def ready(self) -> str | None:
+        """None where it is in the group and every partition goes on or is stopped by name."""
+        if not self._joined:
+            return f"not in the group yet{': ' + self._failing if self._failing else ''}"
+        for loop in list(self._loops.values()):
+            if loop.failing is not None:
+                return f"{loop} waits: {loop.failing}"
+            if loop.next_offset is None:
+                return f"{loop} is not claimed yet"
+        return None
+
+    def alive(self) -> str | None:
+        """None while attempts end, well or badly."""
+        return self._stuck
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until `stop`, then drains. Raises what a rebalance listener raised: end the process."""
+        ended = threading.Event()
+        threading.Thread(target=self._watch, args=(ended,), name="watchdog", daemon=True).start()
+        pause = self._timing.backoff
+        try:
+            while not stop.is_set():
+                began = time.monotonic()
+                try:
+                    await self._member(stop)
+                    pause = self._timing.backoff
+                except (errors.KafkaError, TimeoutError, OSError) as error:
+                    self._note(error)
+                if time.monotonic() - began > 30:
+                    pause = self._timing.backoff
+                if not stop.is_set():
+                    with suppress(TimeoutError):
+                        jittered = pause * random.uniform(0.5, 1.0)  # noqa: S311
+                        await asyncio.wait_for(stop.wait(), jittered)
+                    pause = min(self._timing.backoff_limit, pause * 2)
+        finally:
+            ended.set()
+
+    def _note(self, error: Exception) -> None:
+        self._beats += 1
+        reason = f"{type(error).__name__}: {error}"
+        if self._failing is None:
+            log.warning("group %s: %s; trying again", self._group, reason)
+        self._failing = reason
+
+    # --- one life in the group
+
+    async def _member(self, stop: asyncio.Event) -> None:
+        """Joins, works, and leaves: at `stop`, when fenced, or raising aiokafka's error."""
+        timing = self._timing
+        client = AIOKafkaConsumer(
+            bootstrap_servers=self._kafka.bootstrap,
+            group_id=self._kafka.topic(self._group),
+            group_instance_id=self._kafka.group_instance_id or None,
+            client_id=f"veche-{self._group}",
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            session_timeout_ms=int(timing.session * 1000),
+            rebalance_timeout_ms=int(timing.rebalance * 1000),
+            heartbeat_interval_ms=int(timing.heartbeat * 1000),
+            max_poll_interval_ms=2**31 - 1,  # a standby polls nothing; our watchdog looks after it
+            max_partition_fetch_bytes=FETCH_BYTES,
+            fetch_max_wait_ms=100,
+            metadata_max_age_ms=10_000,
+        )
+        trouble: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._trouble = trouble
+        client.subscribe(topics=sorted(self._sources), listener=_Listener(self, client))
+        starting = asyncio.create_task(client.start(), name="join")
+        stopping = asyncio.create_task(stop.wait(), name="stop")
+        keeping: asyncio.Task[None] | None = None
+        try:
+            await self._wait_until_joined(starting, stopping, trouble)
+            if starting.done() and not stopping.done():
+                starting.result()
+                self._joined = True
+                if self._failing:
+                    log.info("group %s joined", self._group)
+                    self._failing = None
+                keeping = asyncio.create_task(self._keep(client), name="housekeeping")
+                ends: list[asyncio.Future[Any]] = [stopping, trouble, keeping]
+                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            for ended in (trouble, keeping):
+                if ended is not None and ended.done():
+                    ended.result()
+        finally:
+            self._joined = False
+            await _cancelled(starting, stopping, keeping)
+            trouble.cancel()
+            await self._drain(self._loops)
+            await self._close(client)
+
+    async def _wait_until_joined(
+        self,
+        starting: asyncio.Task[None],
+        stopping: asyncio.Task[bool],
+        trouble: asyncio.Future[None],
+    ) -> None:
+        began = time.monotonic()
+        patience = self._timing.rebalance + 30
+        ends: list[asyncio.Future[Any]] = [starting, stopping, trouble]
+        while not any(end.done() for end in ends):
+            await asyncio.wait(ends, timeout=1.0, return_when=asyncio.FIRST_COMPLETED)
+            self._beats += 1
+            if time.monotonic() - began > patience:
+                raise TimeoutError(f"could not join group {self._group} in {patience:.0f} s")
+
+    def _leave(self) -> None:
+        """A partition was fenced: end this membership, so that `run` joins again."""
+        if self._trouble is not None and not self._trouble.done():
+            self._trouble.set_result(None)
+
+    def _failed(self, error: Exception) -> None:
+        """A listener failed; aiokafka would swallow it and read on from a wrong offset."""
+        log.error("a rebalance listener failed", exc_info=error)
+        if self._trouble is not None and not self._trouble.done():
+            self._trouble.set_exception(_ListenerFailed(str(error)))
+
+    def _assigned(self, client: AIOKafkaConsumer, assigned: Iterable[TopicPartition]) -> None:
+        client.pause(*assigned)
+        metrics.REBALANCES.labels(self._group).inc()
+        for place in sorted(assigned):
+            self._loops[place] = PartitionLoop(
+                client,
+                self._pool,
+                self._group,
+                self._sources[place.topic],
+                place,
+                owner=self.owner,
+                timing=self._timing,
+                leave=self._leave,
+            )
+
+    async def _drain(self, places: Iterable[TopicPartition]) -> None:
+        loops = [self._loops.pop(place) for place in list(places) if place in self._loops]
+        if loops:
+            await asyncio.gather(*(loop.drain(self._timing.drain) for loop in loops))
+
+    async def _close(self, client: AIOKafkaConsumer) -> None:
+        try:
+            await asyncio.wait_for(client.stop(), 5.0)
+        except (errors.KafkaError, TimeoutError, OSError) as error:
+            log.warning("leaving group %s: %r", self._group, error)
+            with suppress(errors.KafkaError, TimeoutError, OSError):
+                if client._fetcher is not None:
+                    await asyncio.wait_for(client._fetcher.close(), 1.0)
+                await asyncio.wait_for(client._client.close(), 1.0)
+
+    # --- housekeeping, once a second
+
+    async def _keep(self, client: AIOKafkaConsumer) -> None:
+        """Looks at what aiokafka and the loops do not tell by themselves. Raises to rebuild."""
+        hinted: dict[TopicPartition, int] = {}
+        last_hint = last_identity = rebalancing_since = time.monotonic()
+        while True:
+            await asyncio.sleep(min(1.0, self._timing.identity))
+            self._beats += 1
+            now = time.monotonic()
+            client._coordinator.check_errors()
+            if not client._subscription.reassignment_in_progress:
+                rebalancing_since = now
+            elif now - rebalancing_since > self._timing.rebalance + 30:
+                raise TimeoutError(f"group {self._group} does not end its rebalance")
+            self._check_silence()
+            self._measure_lag(client)
+            if now - last_identity >= self._timing.identity:
+                last_identity = now
+                await self._compare_identities(client)
+            if now - last_hint >= self._timing.commit_hint:
+                last_hint = now
+                await self._hint(client, hinted)
+
+    def _check_silence(self) -> None:
+        """Counts in wake-ups, not by the clock: a process that was paused is not stuck."""
+        silent: dict[PartitionLoop, tuple[int, int]] = {}
+        for loop in self._loops.values():
+            attempts, times = self._silent.get(loop, (-1, 0))
+            times = times + 1 if attempts == loop.attempts else 0
+            silent[loop] = (loop.attempts, times)
+            if times >= self._timing.silence:
+                self._give_up(f"{loop}: no attempt has ended for {times} s")
+        self._silent = silent
+
+    def _watch(self, ended: threading.Event) -> None:
+        """In a thread of its own: sees an event loop that does not turn."""
+        beats, times = self._beats, 0
+        while not ended.wait(1.0):
+            times = times + 1 if beats == self._beats else 0
+            beats = self._beats
+            if times >= self._timing.silence:
+                self._give_up(f"the event loop has not turned for {times} s")
+                return
+
+    def _give_up(self, reason: str) -> None:
+        if self._stuck is None:
+            self._stuck = reason
+            self._on_stuck(reason)
+
+    def _measure_lag(self, client: AIOKafkaConsumer) -> None:
+        for place, loop in self._loops.items():
+            with suppress(errors.KafkaError):
+                highwater = client.highwater(place)
+                if highwater is not None and loop.next_offset is not None:
+                    topic = self._sources[place.topic].topic
+                    metrics.LAG_RECORDS.labels(topic, str(place.partition)).set(
+                        max(0, highwater - loop.next_offset)
+                    )
+
+    async def _compare_identities(self, client: AIOKafkaConsumer) -> None:
+        with suppress(errors.KafkaError, TimeoutError, OSError):
+            async with asyncio.timeout(3):
+                ids = await cluster.topic_ids(client._client, self._sources)
+            for place, loop in self._loops.items():
+                loop.seen_topic_id = ids.get(place.topic, loop.seen_topic_id)
+
+    async def _hint(self, client: AIOKafkaConsumer, hinted: dict[TopicPartition, int]) -> None:
+        """Tells Kafka the offsets, for lag tools: nothing of ours ever reads them."""
+        offsets = {
+            place: loop.next_offset
+            for place, loop in self._loops.items()
+            if loop.next_offset is not None and hinted.get(place) != loop.next_offset
+        }
+        if offsets:
+            with suppress(errors.KafkaError, TimeoutError, OSError):
+                async with asyncio.timeout(3):
+                    await client.commit(offsets)
+                hinted |= offsets
+
+
+class _ListenerFailed(Exception):
+    """Not a KafkaError: it ends `run`."""
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
+    """aiokafka's callbacks, with every error seen."""
+
+    def __init__(self, consumer: Consumer, client: AIOKafkaConsumer) -> None:
+        self._consumer = consumer
+        self._client = client
+
+    def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        # Not a coroutine: the pause is the first thing that happens, and the claims, which wait for
+        # Postgres, do not hold up aiokafka's heartbeats.
+        try:
+            self._consumer._assigned(self._client, assigned)
+        except Exception as error:  # noqa: BLE001
+            self._consumer._failed(error)
+
+    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        try:
+            await self._consumer._drain(revoked)
+        except Exception as error:  # noqa: BLE001
+            self._consumer._failed(error)
+
+
+async def _cancelled(*tasks: asyncio.Task[None] | asyncio.Task[bool] | None) -> None:
+    given = [task for task in tasks if task is not None]
+    for task in given:
+        task.cancel()
+    await asyncio.wait(given, timeout=5.0)
+    for task in given:
+        if task.done() and not task.cancelled():
+            task.exception()

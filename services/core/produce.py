@@ -1,0 +1,452 @@
+"""Producing: a supervised idempotent producer with deadlines, and the topics themselves.
+
+A send that does not end within its deadline has no known outcome: the record may still arrive
+later. The same record may safely be sent again, since every effect is idempotent by name.
+While the broker is known to be away, sends fail at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, NamedTuple, Self
+
+from aiokafka import AIOKafkaProducer, errors
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.partitioner import murmur2
+
+from services.core import metrics, settings, topics
+from services.core.errors import Misconfigured, Retryable
+
+log = logging.getLogger(__name__)
+
+DEADLINE_SECONDS = 5.0
+MAX_REQUEST_BYTES = 4 * 1024 * 1024
+
+_FATAL = (
+    errors.OutOfOrderSequenceNumber,
+    errors.InvalidProducerEpoch,
+    errors.InvalidProducerIdMapping,
+    errors.UnknownProducerId,
+    errors.ProducerFenced,
+    errors.ProducerClosed,
+)
+"""After these aiokafka's producer is of no more use (its issue 1017): build another one."""
+
+
+class Outgoing(NamedTuple):
+    """A record to produce. `topic` as in schemas/topics.toml; value None is a tombstone."""
+
+    topic: str
+    key: bytes
+    value: bytes | None
+
+
+class Sent(NamedTuple):
+    """Where Kafka keeps a record. `recorded_at` is the broker's time on input topics, UTC."""
+
+    topic: str
+    partition: int
+    offset: int
+    recorded_at: datetime
+
+
+@lru_cache(maxsize=65_536)
+def _hash(key: bytes) -> int:
+    return int(murmur2(key)) & 0x7FFFFFFF
+
+
+def partition_of(topic: str, key: bytes) -> int:
+    """The partition that the Java client's partitioner gives a key."""
+    return _hash(key) % topics.declared()[topic].partitions
+
+
+def home_partition(discussion: str) -> int:
+    """A discussion's partition of comments.v1: its publisher shard."""
+    return partition_of(topics.COMMENTS, discussion.encode())
+
+
+class _Link:
+    """One aiokafka producer's life. What it still owes dies with it."""
+
+    def __init__(self, client: AIOKafkaProducer) -> None:
+        self.client = client
+        self.pending = 0
+
+    def broken(self) -> bool:
+        """The background task of aiokafka has ended: nothing would ever be sent."""
+        task = self.client._sender.sender_task  # no public signal exists
+        return task is None or task.done()
+
+
+class Producer:
+    """An async context manager. It starts without Kafka, says so by `healthy`, and heals itself.
+
+    `max_pending` bounds the records that wait for an acknowledgement, those given up on too.
+    """
+
+    def __init__(
+        self,
+        kafka: settings.Kafka,
+        *,
+        linger_ms: int = 5,
+        max_pending: int = 20_000,
+        connect_seconds: float = 3.0,
+    ) -> None:
+        self._kafka = kafka
+        self._linger_ms = linger_ms
+        self._max_pending = max_pending
+        self._connect_seconds = connect_seconds
+        self._link: _Link | None = None
+        self._away = True
+        self._look = asyncio.Event()
+        self._settled = asyncio.Event()
+        self._supervisor: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._supervisor = asyncio.create_task(self._supervise(), name="producer")
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._settled.wait(), self._connect_seconds)
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        assert self._supervisor is not None
+        self._supervisor.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._supervisor
+        if self._link is not None:
+            link, self._link = self._link, None
+            await _close(link.client, flush_seconds=0.0 if self._away else 5.0)
+
+    def healthy(self) -> bool:
+        """False while Kafka is known to be away; sends then fail at once."""
+        return not self._away
+
+    async def send(
+        self,
+        topic: str,
+        key: bytes,
+        value: bytes | None,
+        *,
+        deadline_seconds: float = DEADLINE_SECONDS,
+    ) -> Sent:
+        """Returns after Kafka's acknowledgement (acks=all).
+
+        Raises Retryable where there was none in time: the record may have arrived or not.
+        """
+        result = (
+            await self.send_all([Outgoing(topic, key, value)], deadline_seconds=deadline_seconds)
+        )[0]
+        if isinstance(result, Retryable):
+            raise result
+        return result
+
+    async def send_all(
+        self, records: Sequence[Outgoing], *, deadline_seconds: float = DEADLINE_SECONDS
+    ) -> list[Sent | Retryable]:
+        """One answer per record, in order, all within one deadline; order within a key is kept."""
+        began = time.monotonic()
+        link = self._link
+        refusal = self._refusal(len(records))
+        if refusal or link is None:
+            for record in records:
+                metrics.PRODUCE_ERRORS.labels(record.topic).inc()
+            return [Retryable(refusal or "Kafka is not reachable") for _ in records]
+
+        acknowledgements: list[asyncio.Future[Any] | Retryable] = []
+        failure: Retryable | None = None
+        for record in records:
+            if failure is None:
+                left = began + deadline_seconds - time.monotonic()
+                try:
+                    acknowledgements.append(await self._hand_over(link, record, left))
+                    continue
+                except TimeoutError:
+                    failure = Retryable("Kafka did not take the record in time")
+                    self._suspect()
+                except errors.KafkaError as error:
+                    failure = self._failed(link, error)
+            acknowledgements.append(failure)
+
+        waiting = {f for f in acknowledgements if isinstance(f, asyncio.Future)}
+        if waiting:
+            left = max(0.0, began + deadline_seconds - time.monotonic())
+            await asyncio.wait(waiting, timeout=left)
+        return [
+            self._answer(link, record, acknowledgement, began)
+            for record, acknowledgement in zip(records, acknowledgements, strict=True)
+        ]
+
+    def _refusal(self, count: int) -> str:
+        if self._link is None or self._away:
+            return "Kafka is not reachable"
+        if self._link.pending + count > self._max_pending:
+            return "too many records wait for Kafka's acknowledgement"
+        return ""
+
+    async def _hand_over(self, link: _Link, record: Outgoing, left: float) -> asyncio.Future[Any]:
+        """Puts one record into aiokafka's batch; the future ends with the acknowledgement."""
+        try:
+            future: asyncio.Future[Any] = await asyncio.wait_for(
+                link.client.send(
+                    self._kafka.topic(record.topic),
+                    record.value,
+                    key=record.key,
+                    partition=partition_of(record.topic, record.key),
+                ),
+                max(0.0, left),
+            )
+        except AssertionError:
+            raise Misconfigured(
+                f"{self._kafka.topic(record.topic)} has fewer partitions than schemas/topics.toml"
+                " states; look with `veche topics`"
+            ) from None
+        link.pending += 1
+
+        def settled(done: asyncio.Future[Any]) -> None:
+            link.pending -= 1
+            if not done.cancelled():
+                done.exception()  # seen: a late failure has nobody else to tell
+
+        future.add_done_callback(settled)
+        return future
+
+    def _answer(
+        self,
+        link: _Link,
+        record: Outgoing,
+        acknowledgement: asyncio.Future[Any] | Retryable,
+        began: float,
+    ) -> Sent | Retryable:
+        failure: Retryable
+        if isinstance(acknowledgement, Retryable):
+            failure = acknowledgement
+        elif not acknowledgement.done():
+            self._suspect()
+            failure = Retryable("Kafka did not acknowledge in time; the record may still arrive")
+        elif acknowledgement.cancelled():
+            failure = Retryable("the producer was closed; the record may still arrive")
+        elif (error := acknowledgement.exception()) is not None:
+            failure = self._failed(link, error)
+        else:
+            metrics.PRODUCED.labels(record.topic).inc()
+            metrics.PRODUCE_SECONDS.labels(record.topic).observe(time.monotonic() - began)
+            metadata = acknowledgement.result()
+            return Sent(
+                record.topic,
+                metadata.partition,
+                metadata.offset,
+                datetime.fromtimestamp(metadata.timestamp / 1000, UTC),
+            )
+        metrics.PRODUCE_ERRORS.labels(record.topic).inc()
+        return failure
+
+    def _failed(self, link: _Link, error: BaseException) -> Retryable:
+        if (isinstance(error, _FATAL) or link.broken()) and self._link is link:
+            log.warning("the producer cannot go on (%r): building another one", error)
+            self._away = True
+            self._link = None
+            self._look.set()
+            self._retired = link
+            metrics.PRODUCER_REBUILDS.inc()
+        return Retryable(f"Kafka refused the record: {error!r}")
+
+    def _suspect(self) -> None:
+        """A deadline passed: fail fast until the supervisor has heard from the broker."""
+        if not self._away:
+            self._away = True
+            log.warning("Kafka does not answer in time; sends fail at once until it does")
+        self._look.set()
+
+    # --- the supervisor
+
+    async def _supervise(self) -> None:
+        """Builds the producer, and looks after the broker while sends are in doubt."""
+        pause = 0.1
+        while True:
+            if self._link is None:
+                await self._retire()
+                self._link = await self._build()
+            if self._link is not None and await self._answers(self._link):
+                if self._away:
+                    log.info("Kafka answers")
+                self._away = False
+                self._settled.set()
+                pause = 0.1
+                self._look.clear()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._look.wait(), 1.0)
+                if self._link is not None and self._link.broken():
+                    self._failed(self._link, errors.ProducerClosed())
+            else:
+                self._away = True
+                await asyncio.sleep(pause)
+                pause = min(1.0, pause * 2)
+
+    _retired: _Link | None = None
+
+    async def _retire(self) -> None:
+        if self._retired is not None:
+            link, self._retired = self._retired, None
+            await _close(link.client, flush_seconds=0.0)
+
+    async def _build(self) -> _Link | None:
+        client = AIOKafkaProducer(
+            bootstrap_servers=self._kafka.bootstrap,
+            enable_idempotence=True,
+            acks="all",
+            compression_type="zstd",
+            linger_ms=self._linger_ms,
+            max_batch_size=256 * 1024,
+            max_request_size=MAX_REQUEST_BYTES,
+            request_timeout_ms=10_000,
+            metadata_max_age_ms=30_000,
+        )
+        try:
+            await asyncio.wait_for(client.start(), 5.0)
+        except (errors.KafkaError, TimeoutError, OSError) as error:
+            log.debug("no producer yet: %r", error)
+            await _close(client, flush_seconds=0.0)
+            return None
+        except BaseException:
+            await _close(client, flush_seconds=0.0)
+            raise
+        return _Link(client)
+
+    async def _answers(self, link: _Link) -> bool:
+        """Asks only while in doubt: acknowledgements are answer enough."""
+        if not self._away and not self._look.is_set():
+            return True
+        try:
+            await asyncio.wait_for(link.client.client.fetch_all_metadata(), 0.8)
+        except (errors.KafkaError, TimeoutError, OSError):
+            return False
+        return True
+
+
+async def _close(client: AIOKafkaProducer, *, flush_seconds: float) -> None:
+    """Never waits longer than the flush and two seconds, whatever state aiokafka is in."""
+    if flush_seconds:
+        with suppress(TimeoutError, errors.KafkaError):
+            await asyncio.wait_for(client.flush(), flush_seconds)
+    sender = client._sender.sender_task
+    if sender is not None and not flush_seconds:
+        sender.cancel()
+    with suppress(TimeoutError, errors.KafkaError, OSError):
+        await asyncio.wait_for(client.stop(), 2.0)
+
+
+# --- topics
+
+
+@dataclass
+class TopicsReport:
+    """What `create_topics` found and did; names without the prefix."""
+
+    created: list[str] = field(default_factory=list)
+    existing: list[str] = field(default_factory=list)
+    differing: dict[str, str] = field(default_factory=dict)
+    """Topic → what differs from schemas/topics.toml, as a sentence."""
+
+
+async def create_topics(
+    bootstrap: str,
+    prefix: str = "",
+    names: Iterable[str] | None = None,
+    *,
+    replication_factor: int = 1,
+    min_insync_replicas: int = 1,
+) -> TopicsReport:
+    """Creates the declared topics that do not exist yet, and reports those that differ.
+
+    Raises Retryable where Kafka does not answer.
+    """
+    wanted = {name: topics.declared()[name] for name in (names or topics.declared())}
+    report = TopicsReport()
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=15_000)
+    try:
+        await asyncio.wait_for(admin.start(), 15.0)
+        existing = set(await admin.list_topics())
+        missing = [topic for name, topic in wanted.items() if prefix + name not in existing]
+        if missing:
+            response = await admin.create_topics(
+                [
+                    NewTopic(
+                        prefix + topic.name,
+                        topic.partitions,
+                        replication_factor,
+                        topic_configs=topic.configs(min_insync_replicas),
+                    )
+                    for topic in missing
+                ],
+                timeout_ms=15_000,
+            )
+            for name, code, *message in response.topic_errors:
+                # Somebody else may create them at the same time.
+                if code not in (0, errors.TopicAlreadyExistsError.errno):
+                    raise Misconfigured(
+                        f"Kafka would not create {name}: "
+                        f"{message[0] if message and message[0] else errors.for_code(code)}"
+                    )
+            report.created = [topic.name for topic in missing]
+            await _wait_for_leaders(admin, [prefix + topic.name for topic in missing])
+        report.existing = [name for name in wanted if name not in report.created]
+        report.differing = await _differing(
+            admin, prefix, {name: wanted[name] for name in report.existing}, min_insync_replicas
+        )
+    except (errors.KafkaError, TimeoutError, OSError) as error:
+        raise Retryable(f"Kafka at {bootstrap} does not answer: {error!r}") from error
+    finally:
+        with suppress(errors.KafkaError, TimeoutError, OSError):
+            await asyncio.wait_for(admin.close(), 5.0)
+    return report
+
+
+async def _wait_for_leaders(admin: AIOKafkaAdminClient, names: list[str]) -> None:
+    deadline = time.monotonic() + 15.0
+    while True:
+        described = await admin.describe_topics(names)
+        if all(
+            topic["error_code"] == 0
+            and topic["partitions"]
+            and all(partition["leader"] >= 0 for partition in topic["partitions"])
+            for topic in described
+        ):
+            return
+        if time.monotonic() > deadline:
+            raise TimeoutError("topics were created but have no leaders yet")
+        await asyncio.sleep(0.05)
+
+
+async def _differing(
+    admin: AIOKafkaAdminClient,
+    prefix: str,
+    existing: dict[str, topics.Topic],
+    min_insync_replicas: int,
+) -> dict[str, str]:
+    if not existing:
+        return {}
+    differing: dict[str, list[str]] = {}
+    for described in await admin.describe_topics([prefix + name for name in existing]):
+        name = described["topic"].removeprefix(prefix)
+        found, stated = len(described["partitions"]), existing[name].partitions
+        if found != stated:
+            differing.setdefault(name, []).append(f"{found} partitions, not {stated}")
+    responses = await admin.describe_configs(
+        [ConfigResource(ConfigResourceType.TOPIC, prefix + name) for name in existing]
+    )
+    for response in responses:
+        for _code, _message, _type, resource, entries in response.resources:
+            name = resource.removeprefix(prefix)
+            held = {entry[0]: entry[1] for entry in entries}
+            for key, value in existing[name].configs(min_insync_replicas).items():
+                if held.get(key) != value:
+                    differing.setdefault(name, []).append(f"{key} is {held.get(key)}, not {value}")
+    return {name: "; ".join(sentences) for name, sentences in differing.items()}

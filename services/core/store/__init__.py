@@ -1,0 +1,1 @@
+"""Typed functions over `services/core/sql/`: one module per family of statements."""
