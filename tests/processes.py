@@ -1,4 +1,4 @@
-"""Real service processes for the tests: `python -m services.NAME` with an environment of its own."""
+"""Real service processes for the tests: `python -m services.NAME` and its environment."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class Trust:
 
 
 class ServiceProcess:
-    """One service. `url` is its HTTP address (for those that have one), `probes_url` its probes'."""
+    """One service. `url` is its HTTP address (if it has one), `probes_url` its probes'."""
 
     def __init__(self, name: str, env: Mapping[str, str], log: Path) -> None:
         self.name = name

@@ -1,1 +1,1 @@
-"""Postgres and Kafka as children of `veche up` and of the tests: the real servers, no containers."""
+"""Postgres and Kafka as children of `veche up` and of the tests: real servers, no containers."""

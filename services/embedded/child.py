@@ -236,7 +236,7 @@ def command_line(pid: int) -> str:
 
 
 def free_ports(count: int, wanted: Sequence[int] = ()) -> list[int]:
-    """Ports on 127.0.0.1 that are free now: the wanted ones if all are, else the kernel's choice."""
+    """Ports of 127.0.0.1 that are free now: the wanted ones if all are, else any."""
     with contextlib.ExitStack() as stack:
         for choice in ([*wanted], [0] * count):
             if len(choice) != count:

@@ -1,4 +1,4 @@
-"""The embedded servers: they start, survive kill -9 of themselves, and never outlive their parent."""
+"""The embedded servers: they start, come back after kill -9, and never outlive their parent."""
 
 from __future__ import annotations
 
