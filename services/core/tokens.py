@@ -67,7 +67,7 @@ class Identity:
     """Seconds since 1970."""
 
 
-Seconds = Annotated[int | float, Meta(ge=0, le=253_402_300_799)]
+Seconds = Annotated[float, Meta(ge=0, le=253_402_300_799)]
 
 
 class Claims(Struct, frozen=True):
