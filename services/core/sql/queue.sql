@@ -73,7 +73,7 @@ SELECT revision, reporter, reason, note, filed_at
 
 -- name: outcomes_named
 -- What became of the events asked for; an event without a row still waits.
-SELECT o.discussion, o.event_id, o.comment, o.revision, o.result, o.reason, o.status
+SELECT o.discussion, o.event_id, o.event_digest, o.comment, o.revision, o.result, o.reason, o.status
   FROM outcomes o
   JOIN unnest($1::text[], $2::text[], $3::bytea[]) AS asked (discussion, event_id, event_digest)
     ON o.discussion = asked.discussion AND o.event_id = asked.event_id

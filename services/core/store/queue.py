@@ -19,6 +19,9 @@ from services.core.events import SitePolicy, VerdictGiven
 Item: TypeAlias = tuple[str, str]
 """(discussion key, comment id)."""
 
+EventName: TypeAlias = tuple[str, str, bytes]
+"""(discussion key, event id, digest): another digest under the same id is another event."""
+
 
 class Place(Struct, frozen=True):
     """A position in the queue: the page after it begins with the next held comment."""
@@ -133,11 +136,16 @@ class FiledReport(Struct, frozen=True):
 class EventOutcome(Struct, frozen=True):
     discussion: str
     event_id: str
+    event_digest: bytes
     comment: str
     revision: int
     result: str
     reason: str
     status: str
+
+    @property
+    def name(self) -> EventName:
+        return (self.discussion, self.event_id, self.event_digest)
 
 
 class AuthorCounts(Struct, frozen=True):
@@ -246,11 +254,11 @@ async def reports_of(connection: Connection, item: Item) -> list[FiledReport]:
 
 
 async def outcomes_named(
-    connection: Connection, events: Iterable[tuple[str, str, bytes]]
-) -> Mapping[tuple[str, str], EventOutcome]:
-    """Outcomes of (discussion, event id, digest), by (discussion, event id)."""
+    connection: Connection, events: Iterable[EventName]
+) -> Mapping[EventName, EventOutcome]:
+    """What became of each event; one that still waits is missing from the answer."""
     rows = await connection.fetch(_SQL["outcomes_named"], *_columns(events, 3))
-    return {(row["discussion"], row["event_id"]): EventOutcome(**row) for row in rows}
+    return {outcome.name: outcome for outcome in (EventOutcome(**row) for row in rows)}
 
 
 async def claim_items(

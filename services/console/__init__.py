@@ -1,0 +1,1 @@
+"""The moderators' console: what is held, and decisions on it as signed events."""

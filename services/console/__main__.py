@@ -1,0 +1,73 @@
+"""Starts the console: settings, pool, producer, issuers, and two listeners."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+
+from services.console.app import create_app
+from services.console.decide import Decider
+from services.core import db, lifecycle, logs, probes, settings
+from services.core.errors import BadRuleset, Misconfigured
+from services.core.produce import Producer
+from services.core.rules import ruleset
+from services.core.tokens import Issuers
+
+log = logging.getLogger("services.console")
+
+CLOSE_SECONDS = 5.0
+
+
+async def run() -> None:
+    kafka = settings.Kafka.read()
+    postgres = settings.Postgres.read(pool_size=8)
+    http = settings.Http.read(port=8083)
+    probing = settings.Probes.read(port=9093)
+    issuers = Issuers.load(settings.Trust.read().issuers_file)
+    secret = settings.secret("VECHE_DECISION_SECRET")
+    # Only the titles are read here: judging is moderation's.
+    rules = ruleset.load(settings.rules_texts(settings.rules_dir())).rules
+    titles = {rule.id: {"ru": rule.title.ru, "en": rule.title.en} for rule in rules}
+    stop = await lifecycle.until_signal()
+    async with AsyncExitStack() as stack:
+        pool = await db.connect_pool(postgres.dsn, postgres.pool_size, min_size=0)
+        stack.push_async_callback(close, pool)
+        producer = await stack.enter_async_context(Producer(kafka))
+        decider = Decider(producer, pool, secret, clock=lambda: datetime.now(UTC))
+        app = create_app(pool, decider, issuers, titles)
+
+        def ready() -> str | None:
+            return None if producer.healthy() else "Kafka does not answer"
+
+        await stack.enter_async_context(lifecycle.loop_lag())
+        await stack.enter_async_context(
+            probes.serve(probes.probes_app(lambda: None, ready), probing.host, probing.port)
+        )
+        await stack.enter_async_context(probes.serve(app, http.host, http.port))
+        log.info("console listens on %s:%s", http.host, http.port)
+        await stop.wait()
+
+
+async def close(pool: db.Pool) -> None:
+    try:
+        await asyncio.wait_for(pool.close(), CLOSE_SECONDS)
+    except TimeoutError:
+        pool.terminate()
+
+
+def main() -> int:
+    shape = settings.Logs.read()
+    logs.set_up(shape.level, shape.format)
+    try:
+        asyncio.run(run())
+    except (Misconfigured, BadRuleset) as error:
+        log.error("%s", error)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

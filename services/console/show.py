@@ -1,0 +1,116 @@
+"""Rows as moderators read them: public ids, titles of rules, and what to send back."""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error as NotBase64
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from services.console.problem import Problem
+from services.core import codec
+from services.core.errors import BadEvent
+from services.core.events import VerdictGiven
+from services.core.store import queue
+
+Titles = Mapping[str, Mapping[str, str]]
+"""A rule's title by language: {"links": {"ru": "Ссылки", "en": "Links"}}."""
+
+
+def discussion_id(key: str) -> str:
+    """The portal's id: the key without its site."""
+    return key.partition("/")[2]
+
+
+def held(item: queue.Held, reports: Mapping[str, int], titles: Titles) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "discussion": discussion_id(item.discussion),
+        "comment": item.comment,
+        "title": item.title,
+        "url": item.url,
+        "language": item.language,
+        "section": item.section,
+        "author": {"id": item.author, "name": item.author_name},
+        "parent": item.parent,
+        "submitted_at": item.submitted_at,
+        "held_since": item.held_since,
+        "reason": item.held_reason,
+        "revision": item.held_revision,
+        "body": item.held_body,
+        "written_at": item.held_written_at,
+        "findings": findings(item.verdict, titles),
+        "ruleset": item.verdict.ruleset if item.verdict else None,
+        "reports": {"count": sum(reports.values()), "reasons": reports},
+        "published": None,
+        "claim": claim(item.claimed_by, item.claim_expires_at),
+        "expected": {"revision": item.held_revision, "status": item.status},
+    }
+    if item.published_revision is not None and item.published_body is not None:
+        shown["published"] = {"revision": item.published_revision, "body": item.published_body}
+    return shown
+
+
+def findings(verdict: VerdictGiven | None, titles: Titles) -> list[dict[str, Any]]:
+    """Spans are [start, end) in code points of the revision's text."""
+    if verdict is None:
+        return []
+    return [
+        {
+            "rule": finding.rule,
+            "title": titles.get(finding.rule, {"ru": finding.rule, "en": finding.rule}),
+            "action": finding.action,
+            "spans": finding.spans,
+            "detail": finding.detail,
+        }
+        for finding in verdict.findings
+    ]
+
+
+def claim(moderator: str | None, expires_at: datetime | None) -> dict[str, Any] | None:
+    return {"moderator": moderator, "expires_at": expires_at} if moderator else None
+
+
+def state(now: queue.State) -> dict[str, Any]:
+    """How the comment stands, with the `expected` that a new decision would need."""
+    return {
+        "status": now.status,
+        "revision": now.revision,
+        "published_revision": now.published_revision,
+        "held_revision": now.held_revision,
+        "held_reason": now.held_reason,
+        "deleted_at": now.deleted_at,
+        "ruling": ruling(now),
+        "expected": {"revision": now.held_revision or now.revision, "status": now.status},
+    }
+
+
+def ruling(now: queue.State) -> dict[str, Any] | None:
+    """The last decision on the comment."""
+    if now.ruling is None:
+        return None
+    return {
+        "ruling": now.ruling,
+        "revision": now.ruled_revision,
+        "moderator": now.ruled_by,
+        "at": now.ruled_at,
+        "reason": now.ruling_reason or "",
+    }
+
+
+def after(place: queue.Place) -> str:
+    """The cursor of the page behind `place`: opaque to clients."""
+    return urlsafe_b64encode(codec.encode(place)).rstrip(b"=").decode()
+
+
+def place(cursor: str) -> queue.Place:
+    """Raises a Problem where the cursor is not one of ours."""
+    try:
+        raw = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+        found = codec.decode(raw, queue.Place)
+        if found.held_since.tzinfo is not None and "\x00" not in found.discussion + found.comment:
+            return found
+    except (NotBase64, ValueError, BadEvent):
+        pass
+    detail = "this cursor is not from the queue; begin again"
+    raise Problem(400, "bad-parameter", detail, parameter="after")
