@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import re
 from base64 import urlsafe_b64encode
+from collections.abc import Iterable
 from typing import Any, TypeVar
 
 import msgspec
@@ -69,6 +70,14 @@ def _bad(error: Exception) -> BadEvent:
     text, _, path = str(error).partition(" - at `")
     code = "bad_schema" if isinstance(error, msgspec.ValidationError) else "bad_json"
     return BadEvent(code, text, path.rstrip("`"))
+
+
+def json_schemas(
+    types: Iterable[Any], ref_template: str
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """JSON Schema 2020-12 of each type, and the definitions that they share."""
+    schemas, definitions = msgspec.json.schema_components(types, ref_template=ref_template)
+    return list(schemas), definitions
 
 
 def digest(event: events.Event) -> bytes:

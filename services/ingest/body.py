@@ -1,0 +1,74 @@
+"""Reading a request's body: bounded in bytes and in time, JSON only."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from starlette.types import Receive
+
+from services.core import strict
+from services.core.errors import BadEvent
+from services.ingest.problems import Problem, of_body
+
+ARRIVAL_SECONDS = 10.0
+
+
+def header(headers: list[tuple[bytes, bytes]], name: bytes) -> str:
+    """The header's value, "" where it is absent. Raises Problem where it is there twice."""
+    values = [value for key, value in headers if key == name]
+    if len(values) > 1:
+        raise Problem(400, "bad_value", f"the header {name.decode()} is there twice")
+    return values[0].decode("latin-1") if values else ""
+
+
+async def read_json(headers: list[tuple[bytes, bytes]], receive: Receive, limit_bytes: int) -> Any:
+    """The body as a JSON value. Raises Problem; stops reading where the limit is passed."""
+    _check_type(header(headers, b"content-type"), header(headers, b"content-encoding"))
+    length = header(headers, b"content-length")
+    if length.isdecimal() and (len(length) > 12 or int(length) > limit_bytes):
+        raise _too_large(limit_bytes)
+    try:
+        async with asyncio.timeout(ARRIVAL_SECONDS):
+            raw = await _read(receive, limit_bytes)
+    except TimeoutError:
+        raise Problem(
+            408, "timeout", f"the body took longer than {ARRIVAL_SECONDS:.0f} s"
+        ) from None
+    try:
+        return strict.parse(raw)
+    except BadEvent as error:
+        raise of_body(error.code, error.detail, error.field) from None
+
+
+async def _read(receive: Receive, limit_bytes: int) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Problem(400, "bad_json", "the body ended early")
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > limit_bytes:
+            raise _too_large(limit_bytes)
+        chunks.append(chunk)
+        if not message.get("more_body"):
+            return b"".join(chunks)
+
+
+def _check_type(content_type: str, encoding: str) -> None:
+    media, _, parameters = content_type.partition(";")
+    charset = parameters.strip().lower()
+    if media.strip().lower() != "application/json" or charset not in (
+        "", "charset=utf-8", 'charset="utf-8"',
+    ):  # fmt: skip
+        raise Problem(
+            415, "unsupported_media_type", "send Content-Type: application/json, in UTF-8"
+        )
+    if encoding not in ("", "identity"):
+        raise Problem(415, "unsupported_media_type", "send the body without Content-Encoding")
+
+
+def _too_large(limit_bytes: int) -> Problem:
+    return Problem(413, "too_large", f"this address takes bodies of up to {limit_bytes} bytes")

@@ -1,0 +1,252 @@
+"""The addresses of ingest, as plain ASGI: this path is the hot one."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from starlette.types import Receive, Scope, Send
+
+from services.core import codec, metrics
+from services.core.errors import Retryable
+from services.core.tokens import Identity, Issuers, Untrusted
+from services.ingest import cookie
+from services.ingest.admit import KINDS, MAX_EVENT_BYTES, TYPES, Accepted, Anonymous, admit
+from services.ingest.body import header, read_json
+from services.ingest.problems import Problem
+from services.ingest.send import Sender, retry_after
+
+log = logging.getLogger(__name__)
+
+MAX_BATCH = 500
+MAX_BATCH_BYTES = 1024 * 1024
+
+Headers = list[tuple[bytes, bytes]]
+
+
+@dataclass
+class Answer:
+    status: int
+    body: bytes
+    headers: dict[str, str]
+    media_type: str = "application/json"
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What every address needs."""
+
+    issuers: Issuers
+    sender: Sender
+    viewer_secret: bytes
+    clock: Callable[[], datetime]
+
+    async def identity(self, authorization: str, now: datetime) -> Identity:
+        """Raises Problem 401, or 503 where the issuer's keys cannot be had."""
+        scheme, _, token = authorization.partition(" ")
+        if scheme.lower() != "bearer":
+            raise _unauthorized("send Authorization: Bearer and a token of your portal")
+        try:
+            return await self.issuers.verify(token.strip(), now.timestamp())
+        except Untrusted as error:
+            raise _unauthorized(error.detail, invalid=True) from None
+        except Retryable as error:
+            raise Problem(503, "keys_unavailable", str(error), headers=retry_after()) from None
+
+    def viewer(self, headers: Headers) -> tuple[str, str]:
+        """(actor, cookie value) of a reader without a token: the cookie's, else new ones."""
+        value = cookie.from_header(header(headers, b"cookie"))
+        actor = cookie.viewer_of(value, self.viewer_secret)
+        if actor is None:
+            value = cookie.mint(self.viewer_secret)
+            actor = f"anon:{value.partition('.')[0]}"
+        return actor, value
+
+
+class Address:
+    """An ASGI endpoint that answers problems as documents and never lets an exception out."""
+
+    route = ""
+
+    def __init__(self, gate: Gate) -> None:
+        self.gate = gate
+
+    async def answer(self, scope: Scope, receive: Receive, extra: dict[str, str]) -> Answer:
+        """`extra`: headers that go with whatever is answered, problems too."""
+        raise NotImplementedError
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        began = time.perf_counter()
+        extra: dict[str, str] = {}
+        try:
+            answer = await self.answer(scope, receive, extra)
+        except Problem as problem:
+            answer = of_problem(problem)
+        except Exception:  # the handler of last resort: whatever broke, the caller learns no more
+            log.exception("a request to %s broke", self.route)
+            answer = of_problem(Problem(500, "internal", "this is our fault; it was logged"))
+        await respond(answer, extra, send)
+        metrics.HTTP_SECONDS.labels("ingest", self.route, str(answer.status)).observe(
+            time.perf_counter() - began
+        )
+
+
+class OneEvent(Address):
+    """POST /v1/events/{kind}: one event; 202 with its receipt."""
+
+    route = "/v1/events/{kind}"
+
+    async def answer(self, scope: Scope, receive: Receive, extra: dict[str, str]) -> Answer:
+        kind = scope["path_params"]["kind"]
+        headers: Headers = scope["headers"]
+        if kind not in KINDS:
+            raise Problem(404, "not_found", f"events are sent to {', '.join(KINDS)}")
+        now = self.gate.clock()
+        authorization = header(headers, b"authorization")
+        who: Identity | Anonymous
+        if kind == "view" and not authorization:
+            viewer, value = self.gate.viewer(headers)
+            extra["set-cookie"] = cookie.set_cookie(value, secure=_over_tls(scope, headers))
+            who = Anonymous(viewer, self.gate.issuers.sites)
+        else:
+            who = await self.gate.identity(authorization, now)
+        stated = await read_json(headers, receive, MAX_EVENT_BYTES)
+        try:
+            accepted = admit(stated, who, now, kind)
+        except Problem as problem:
+            _count(_stated_type(stated), problem)
+            raise
+        [result] = await self.gate.sender.send([accepted])
+        _count(_type_of(accepted), result)
+        if isinstance(result, Problem):
+            raise result
+        return Answer(202, codec.encode(result), {})
+
+
+class Events(Address):
+    """POST /v1/events: up to 500 events; a result for each."""
+
+    route = "/v1/events"
+
+    async def answer(self, scope: Scope, receive: Receive, extra: dict[str, str]) -> Answer:
+        headers: Headers = scope["headers"]
+        now = self.gate.clock()
+        who = await self.gate.identity(header(headers, b"authorization"), now)
+        stated = _batch(await read_json(headers, receive, MAX_BATCH_BYTES))
+        results: list[dict[str, Any] | Problem | Accepted] = []
+        for item in stated:
+            try:
+                results.append(admit(item, who, now))
+            except Problem as problem:
+                _count(_stated_type(item), problem)
+                results.append(problem)
+        accepted = [one for one in results if isinstance(one, Accepted)]
+        sent = iter(await self.gate.sender.send(accepted) if accepted else [])
+        for index, one in enumerate(results):
+            if isinstance(one, Accepted):
+                result = next(sent)
+                _count(_type_of(one), result)
+                results[index] = result
+        return _batch_answer(stated, results)
+
+
+class Viewer(Address):
+    """POST /v1/viewer: gives a reader without a token the cookie that views are counted by."""
+
+    route = "/v1/viewer"
+
+    async def answer(self, scope: Scope, receive: Receive, extra: dict[str, str]) -> Answer:
+        _, value = self.gate.viewer(scope["headers"])
+        secure = _over_tls(scope, scope["headers"])
+        return Answer(204, b"", {"set-cookie": cookie.set_cookie(value, secure=secure)})
+
+
+def of_problem(problem: Problem) -> Answer:
+    return Answer(
+        problem.status, problem.encoded(), dict(problem.headers), "application/problem+json"
+    )
+
+
+async def respond(answer: Answer, extra: dict[str, str], send: Send) -> None:
+    headers = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
+    if answer.body:
+        headers.append((b"content-type", answer.media_type.encode()))
+    if answer.status != 204:
+        headers.append((b"content-length", str(len(answer.body)).encode()))
+    for name, value in (extra | answer.headers).items():
+        headers.append((name.encode(), value.encode()))
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})
+
+
+def _batch(stated: Any) -> list[Any]:
+    if not isinstance(stated, dict) or not isinstance(stated.get("events"), list):
+        raise Problem(422, "bad_schema", 'the body is {"events": […]}', "/events")
+    if unknown := stated.keys() - {"events"}:
+        raise Problem(422, "bad_schema", "the body holds an unknown member", f"/{min(unknown)}")
+    events: list[Any] = stated["events"]
+    if not 1 <= len(events) <= MAX_BATCH:
+        raise Problem(
+            422,
+            "bad_schema",
+            f"a batch holds 1 to {MAX_BATCH} events, not {len(events)}",
+            "/events",
+        )
+    return events
+
+
+def _batch_answer(stated: list[Any], results: list[dict[str, Any] | Problem | Accepted]) -> Answer:
+    """202: all accepted. 207: look at each. 503: the log did not confirm some; send all again."""
+    shown: list[dict[str, Any]] = []
+    unknown: Problem | None = None
+    refused = False
+    for index, (item, result) in enumerate(zip(stated, results, strict=True)):
+        if isinstance(result, Problem):
+            refused = True
+            if result.status == 503:
+                unknown = result
+            given = item.get("id") if isinstance(item, dict) else None
+            shown.append(
+                {
+                    "id": given if isinstance(given, str) else None,
+                    "status": result.status,
+                    "problem": result.document(f"/events/{index}"),
+                }
+            )
+        elif isinstance(result, dict):
+            shown.append(result | {"status": 202})
+    if unknown:
+        document = unknown.document() | {"results": shown}
+        return Answer(
+            503, codec.encode(document), dict(unknown.headers), "application/problem+json"
+        )
+    return Answer(207 if refused else 202, codec.encode({"results": shown}), {})
+
+
+def _unauthorized(detail: str, *, invalid: bool = False) -> Problem:
+    challenge = 'Bearer realm="veche"' + (', error="invalid_token"' if invalid else "")
+    return Problem(401, "unauthorized", detail, headers={"www-authenticate": challenge})
+
+
+def _over_tls(scope: Scope, headers: Headers) -> bool:
+    """Only decides the cookie's Secure attribute, so a forged header harms its sender alone."""
+    return scope.get("scheme") == "https" or (b"x-forwarded-proto", b"https") in headers
+
+
+def _type_of(accepted: Accepted) -> str:
+    return str(type(accepted.event).__struct_config__.tag)
+
+
+def _stated_type(item: Any) -> str:
+    """A label out of a closed set, whatever was stated."""
+    stated = item.get("type") if isinstance(item, dict) else None
+    return stated if isinstance(stated, str) and stated in TYPES else "other"
+
+
+def _count(type: str, result: dict[str, Any] | Problem) -> None:
+    outcome = result.code if isinstance(result, Problem) else "accepted"
+    metrics.INGESTED.labels(type, outcome).inc()
