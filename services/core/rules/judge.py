@@ -11,6 +11,9 @@ from services.core.rules.ruleset import Ruleset
 POLICY = "policy"
 """The finding that a site or discussion which holds first adds to every comment."""
 
+RULE_ERROR = "rule_error"
+"""The finding that holds a comment whose rules could not run."""
+
 
 def judge(comment: Submission, facts: Facts, ruleset: Ruleset) -> VerdictGiven:
     """Pure: equal comments, facts and rulesets give equal verdicts. All rules run."""

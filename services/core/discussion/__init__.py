@@ -1,0 +1,28 @@
+"""What events do to a discussion, pure: a state and an event in, an effect and an outcome out."""
+
+from services.core.discussion.apply import apply
+from services.core.discussion.judging import Judge, Judgement, LiveJudge, RecordedJudge
+from services.core.discussion.state import (
+    Cause,
+    Comment,
+    Discussion,
+    Effect,
+    Report,
+    Revision,
+    State,
+)
+
+__all__ = [
+    "Cause",
+    "Comment",
+    "Discussion",
+    "Effect",
+    "Judge",
+    "Judgement",
+    "LiveJudge",
+    "RecordedJudge",
+    "Report",
+    "Revision",
+    "State",
+    "apply",
+]
