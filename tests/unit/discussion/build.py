@@ -58,16 +58,11 @@ class Table:
         return outcome
 
     def open(
-        self, revision: int = 1, *, kind: Any = events.DiscussionOpened, **data: Any
+        self, revision: int = 1, *, kind: Any = events.DiscussionOpened, **more: Any
     ) -> Outcome:
-        data = {"url": "https://a.example/1", "title": "T", "language": "ru", "section": "s"}
+        data = {"url": "https://a.example/1", "title": "T", "language": "ru", "section": "s"} | more
         described = events.DiscussionDescribed(
-            discussion=self.discussion,
-            revision=revision,
-            **(
-                {"url": "https://a.example/1", "title": "T", "language": "ru", "section": "s"}
-                | data
-            ),
+            discussion=self.discussion, revision=revision, **data
         )
         return self._named(kind, described, "portal", "")
 
