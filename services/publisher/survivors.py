@@ -8,18 +8,21 @@ makes a key whose last record stays behind unsent: its owner then sends it again
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Generic, TypeVar
 
 from services.core import codec, metrics, topics
-from services.core.db import Connection, Pool, transaction
+from services.core.consume import Tail
+from services.core.db import UNAVAILABLE, Connection, Pool, transaction
 from services.core.errors import BadEvent
 from services.core.events import FeedPublished, StripPublished, Version
 from services.core.feed import FeedKey
 from services.core.produce import home_partition
 from services.core.store import dirty, feeds, strips
 
+CHECK_SECONDS = 1.0
 MAX_UNCHECKED = 20_000
 """Keys whose last record was not compared yet; beyond this they are compared at once."""
 
@@ -43,6 +46,7 @@ class Survivors(Generic[K]):
         self._overtaken = overtaken
         self._again = again
         self._unchecked: dict[K, Version] = {}
+        self._one_at_a_time = asyncio.Lock()
         self._suspects: dict[K, Version] = {}
         """Key → version of the last record, which was too low at the last check."""
 
@@ -56,23 +60,68 @@ class Survivors(Generic[K]):
 
     async def check(self, *, caught_up: bool) -> list[K]:
         """Compares; returns the keys that are sent again. While catching up it only suspects."""
-        if not self._unchecked and not (caught_up and self._suspects):
-            return []
-        async with transaction(self._pool) as connection:
-            confirmed: dict[K, Version] = {}
-            if caught_up and self._suspects:
-                confirmed = await self._overtaken(connection, self._suspects)
-            again = list(await self._again(connection, confirmed)) if confirmed else []
-            suspects = {} if caught_up else dict(self._suspects)
-            if self._unchecked:
-                behind = await self._overtaken(connection, self._unchecked)
-                suspects |= {key: self._unchecked[key] for key in behind}
-        self._suspects = suspects
-        self._unchecked.clear()
+        async with self._one_at_a_time:
+            unchecked, self._unchecked = self._unchecked, {}
+            suspects, self._suspects = self._suspects, {}
+            try:
+                again, behind = await self._compare(unchecked, suspects if caught_up else {})
+            except BaseException:
+                self._unchecked = unchecked | suspects | self._unchecked
+                raise
+            behind |= {} if caught_up else suspects
+            # Records that came meanwhile speak for themselves.
+            self._suspects = {
+                key: version for key, version in behind.items() if key not in self._unchecked
+            }
         if again:
             _log.warning("%d %ss had an older version last; sent again", len(again), self._kind)
             metrics.REPUBLISHED.labels(self._kind).inc(len(again))
         return again
+
+    async def _compare(
+        self, unchecked: Mapping[K, Version], suspects: Mapping[K, Version]
+    ) -> tuple[list[K], dict[K, Version]]:
+        if not unchecked and not suspects:
+            return [], {}
+        async with transaction(self._pool) as connection:
+            confirmed = await self._overtaken(connection, suspects) if suspects else {}
+            again = list(await self._again(connection, confirmed)) if confirmed else []
+            higher = await self._overtaken(connection, unchecked) if unchecked else {}
+        return again, {key: unchecked[key] for key in higher}
+
+
+async def watch(
+    survivors: Survivors[K],
+    records: Tail,
+    read: Callable[[bytes], tuple[K, Version] | None],
+    *,
+    every_seconds: float = CHECK_SECONDS,
+) -> None:
+    """Follows one topic and checks it once a second, until cancelled."""
+
+    async def follow() -> None:
+        async for batch in records:
+            for record in batch:
+                if record.value is not None and (seen := read(record.value)) is not None:
+                    survivors.saw(*seen)
+            if survivors.full:
+                await _checked(survivors, caught_up=False)
+
+    async def check() -> None:
+        while True:
+            await asyncio.sleep(every_seconds)
+            await _checked(survivors, caught_up=records.caught_up.is_set())
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(follow())
+        group.create_task(check())
+
+
+async def _checked(survivors: Survivors[K], *, caught_up: bool) -> None:
+    try:
+        await survivors.check(caught_up=caught_up)
+    except UNAVAILABLE as error:
+        _log.warning("survivors were not compared: %s", type(error).__name__)
 
 
 def of_strips(pool: Pool) -> Survivors[str]:
