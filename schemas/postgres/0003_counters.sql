@@ -68,8 +68,9 @@ CREATE TABLE view_totals (
 ) WITH (fillfactor = 60);
 COMMENT ON COLUMN view_totals.viewers IS 'HyperLogLog sketch of keyed viewer hashes';
 
--- Attaching a table locks the parent against other DDL only, so batches of other partitions go on.
--- Called before a batch writes any key: a lock taken on view_keys is never raised to a higher one.
+-- Keys of windows that begin in these hours can be written now. Attaching a table locks the parent
+-- against other DDL only, so batches of other partitions go on. Called before a batch writes any
+-- key: nobody raises a lock on view_keys to a higher one, so nobody deadlocks.
 CREATE FUNCTION open_view_hours(hours timestamptz[]) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     hour timestamptz;
@@ -78,7 +79,7 @@ BEGIN
     FOREACH hour IN ARRAY hours LOOP
         name := 'view_keys_' || to_char(hour AT TIME ZONE 'UTC', 'YYYYMMDDHH24');
         CONTINUE WHEN to_regclass(name) IS NOT NULL;
-        PERFORM pg_advisory_xact_lock(7034);
+        LOCK TABLE view_keys IN SHARE UPDATE EXCLUSIVE MODE;
         CONTINUE WHEN to_regclass(name) IS NOT NULL;
         EXECUTE format('CREATE TABLE %I (LIKE view_keys INCLUDING ALL)', name);
         EXECUTE format(
@@ -88,27 +89,30 @@ BEGIN
     END LOOP;
 END $$;
 
--- Drops the hours that ended by `horizon`; answers how many. Gives way rather than wait: it is
--- called again soon.
+-- Drops the hours that ended by `horizon`; answers how many. Gives way after half a second, since
+-- batches queue behind it: it is called again soon.
 CREATE FUNCTION close_view_hours(horizon timestamptz) RETURNS integer LANGUAGE plpgsql AS $$
 DECLARE
-    over regclass;
-    dropped integer := 0;
+    last text := 'view_keys_'
+        || to_char((horizon - interval '1 hour') AT TIME ZONE 'UTC', 'YYYYMMDDHH24');
+    over regclass[];
+    hour regclass;
 BEGIN
-    IF NOT pg_try_advisory_xact_lock(7034) THEN
+    PERFORM FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid
+    WHERE inhparent = 'view_keys'::regclass AND relname <= last;
+    IF NOT FOUND THEN
         RETURN 0;
     END IF;
     PERFORM set_config('lock_timeout', '500ms', true);
-    FOR over IN
+    LOCK TABLE view_keys IN ACCESS EXCLUSIVE MODE;
+    over := ARRAY(
         SELECT inhrelid::regclass FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid
-        WHERE inhparent = 'view_keys'::regclass
-            AND relname <= 'view_keys_'
-                || to_char((horizon - interval '1 hour') AT TIME ZONE 'UTC', 'YYYYMMDDHH24')
-    LOOP
-        EXECUTE format('DROP TABLE %s', over);
-        dropped := dropped + 1;
+        WHERE inhparent = 'view_keys'::regclass AND relname <= last
+    );
+    FOREACH hour IN ARRAY over LOOP
+        EXECUTE format('DROP TABLE %s', hour);
     END LOOP;
-    RETURN dropped;
+    RETURN cardinality(over);
 EXCEPTION WHEN lock_not_available THEN
     RETURN 0;
 END $$;
