@@ -166,6 +166,18 @@ class Local:
         )
 
 
+@dataclass(frozen=True)
+class Demo:
+    """The demonstration's issuer, which exists under `veche up` only."""
+
+    origin: str
+    """VECHE_ORIGIN: the one origin, through which it opens the sample discussions."""
+
+    @classmethod
+    def read(cls, env: Mapping[str, str] = os.environ) -> Demo:
+        return cls(origin=_required(env, "VECHE_ORIGIN").rstrip("/"))
+
+
 def environment(changes: Mapping[str, str] | None = None) -> dict[str, str]:
     """A child process's environment: this one's, with `changes`."""
     return {**os.environ, **(changes or {})}
@@ -174,7 +186,8 @@ def environment(changes: Mapping[str, str] | None = None) -> dict[str, str]:
 def secret(name: str, env: Mapping[str, str] = os.environ) -> bytes:
     """A signing key: at least 32 bytes, given as text, or by `{name}_FILE`.
 
-    Names in use: VECHE_RECEIPT_SECRET, VECHE_VIEWER_SECRET, VECHE_DECISION_SECRET.
+    Names in use: VECHE_RECEIPT_SECRET, VECHE_VIEWER_SECRET, VECHE_DECISION_SECRET; VECHE_DEMO_SECRET
+    under `veche up` only.
     """
     given = env.get(name, "")
     if not given and env.get(f"{name}_FILE"):

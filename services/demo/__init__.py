@@ -1,0 +1,1 @@
+"""The demonstration's issuer: signs tokens for sample readers. It exists under `veche up` only."""
