@@ -9,7 +9,7 @@ from typing import Any
 from services.core import codec
 
 
-class Problem(Exception):  # noqa: N818 - it is an answer, not a fault of ours
+class Problem(Exception):
     """An answer other than success.
 
     Attributes:

@@ -157,7 +157,7 @@ GROUP BY c.comment, c.submitted_at
 -- $1 discussion, $2 author, $3 limit
 SELECT c.comment, c.parent, c.submitted_at, c.status, c.revision, c.published_revision,
        c.held_revision, c.held_reason, c.ruling, c.ruled_revision, c.ruling_reason,
-       r.body, r.written_at, o.reason AS outcome_reason, o.verdict::text AS verdict
+       r.body, r.written_at, o.reason AS outcome_reason, nullif(o.verdict, 'null')::text AS verdict
 FROM comments AS c
 JOIN revisions AS r ON r.discussion = $1 AND r.comment = c.comment AND r.revision = c.revision
 LEFT JOIN outcomes AS o

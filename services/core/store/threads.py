@@ -9,7 +9,7 @@ from typing import Any
 
 from services.core import codec, db
 from services.core.db import Connection
-from services.core.events import DiscussionKey, Strip
+from services.core.events import DiscussionKey, Strip, VerdictGiven
 
 _SQL = db.queries("threads")
 
@@ -53,8 +53,8 @@ class Own:
     body: str
     written_at: datetime
     outcome_reason: str | None
-    verdict: str | None
-    """JSON of VerdictGiven for the newest revision."""
+    verdict: VerdictGiven | None
+    """On the newest revision."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,15 @@ async def own_comments(
 ) -> list[Own]:
     """Newest first."""
     rows = await connection.fetch(_SQL["own_comments"], discussion, author, limit)
-    return [Own(**row) for row in rows]
+    return [
+        Own(
+            **{
+                **row,
+                "verdict": codec.decode(row["verdict"], VerdictGiven) if row["verdict"] else None,
+            }
+        )
+        for row in rows
+    ]
 
 
 async def own_votes(
