@@ -1,0 +1,70 @@
+"""Starts counters: settings, pool, the consumer of votes.v1 and views.v1, probes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from contextlib import AsyncExitStack
+
+from services.core import codec, db, lifecycle, logs, probes, settings, topics, viewers
+from services.core.consume import Consumer, Source
+from services.core.errors import Misconfigured
+from services.core.produce import home_partition
+from services.counters.views import ViewCounter
+from services.counters.votes import VoteCounter
+
+log = logging.getLogger("services.counters")
+
+CLOSE_SECONDS = 5.0
+
+
+async def run() -> None:
+    kafka = settings.Kafka.read()
+    postgres = settings.Postgres.read()
+    probing = settings.Probes.read(port=9097)
+    votes = VoteCounter(home_partition)
+    views = ViewCounter(home_partition, viewers.viewer_key(settings.secret("VECHE_VIEWER_SECRET")))
+    stop = await lifecycle.until_signal()
+    async with AsyncExitStack() as stack:
+        pool = await db.connect_pool(postgres.dsn, postgres.pool_size, min_size=0)
+        stack.push_async_callback(close, pool)
+        consumer = Consumer(
+            kafka,
+            pool,
+            topics.COUNTERS_GROUP,
+            [
+                Source(topics.VOTES, codec.decode_votes, votes.handle, votes.sweep),
+                Source(topics.VIEWS, codec.decode_views, views.handle, views.sweep),
+            ],
+        )
+        await stack.enter_async_context(lifecycle.loop_lag())
+        await stack.enter_async_context(
+            probes.serve(
+                probes.probes_app(consumer.alive, consumer.ready), probing.host, probing.port
+            )
+        )
+        log.info("counters %s starts", consumer.owner)
+        await consumer.run(stop)
+
+
+async def close(pool: db.Pool) -> None:
+    try:
+        await asyncio.wait_for(pool.close(), CLOSE_SECONDS)
+    except TimeoutError:
+        pool.terminate()
+
+
+def main() -> int:
+    shape = settings.Logs.read()
+    logs.set_up(shape.level, shape.format)
+    try:
+        asyncio.run(run())
+    except Misconfigured as error:
+        log.error("%s", error)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
