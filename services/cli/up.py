@@ -31,7 +31,7 @@ from services.core import db, produce
 from services.core.errors import Misconfigured, VecheError
 from services.core.settings import ROOT, Local, environment, topic_prefix
 from services.embedded import guardian, jars, java
-from services.embedded.child import Child, answers, end_guard, free_ports, held
+from services.embedded.child import NOTE, Child, answers, end_guard, end_leftovers, free_ports, held
 from services.embedded.kafka import KafkaCluster
 from services.embedded.postgres import Postgres
 
@@ -112,7 +112,8 @@ class Everything:
         self.stopping = True
         began = time.monotonic()
         target.forget(self.data)
-        if self.services or self.caddy or self.kafka or self.postgres:
+        started = bool(self.services or self.caddy or self.kafka or self.postgres)
+        if started:
             self.console.print("\nveche: stopping (Ctrl-C again to kill)")
         with ThreadPoolExecutor(max(1, len(self.services))) as threads:
             list(threads.map(lambda child: child.stop(), self.services.values()))
@@ -122,7 +123,8 @@ class Everything:
                 server.stop()
         end_guard()
         self._held.close()
-        self.console.print(f"veche: stopped in {time.monotonic() - began:.1f} s")
+        if started:
+            self.console.print(f"veche: stopped in {time.monotonic() - began:.1f} s")
 
     def kill(self) -> None:
         """Everything at once, without a drain; effects are replayable, so nothing is lost."""
@@ -133,13 +135,14 @@ class Everything:
                 guardian.send(child.pid, signal.SIGKILL)
 
     def _check_machine(self) -> None:
+        self.data.mkdir(parents=True, exist_ok=True)
+        self._held.enter_context(held(self.data, "veche up"))
+        end_leftovers(self.logs.glob(f"*{NOTE}"), self._say)
         if not port_is_free(self.local.port):
             raise Misconfigured(
                 f"port {self.local.port} is taken by another program: stop that one, "
-                f"or choose another port, e.g. VECHE_PORT={self.local.port + 1} veche up"
+                f"or choose another port: VECHE_PORT={self.local.port + 1} make up"
             )
-        self.data.mkdir(parents=True, exist_ok=True)
-        self._held.enter_context(held(self.data, "veche up"))
         free = shutil.disk_usage(self.data).free
         if free < LEAST_FREE_BYTES:
             raise Misconfigured(
@@ -280,7 +283,7 @@ class Everything:
             name="Moderator",
             file=self.data / "issuers.toml",
         )
-        say = self.console.print
+        say = self._say
         say(f"\n[bold green]veche is ready[/] in {seconds:.1f} s")
         say(f"  page       {url}/")
         say(f"  feed       {url}/v1/sites/{DEMO_SITE}/feeds/latest")
@@ -297,7 +300,10 @@ class Everything:
         self._say(f"[dim]{name.ljust(NAME_WIDTH)} starting[/]")
         began = time.monotonic()
         yield
-        self._say(f"[green]{name.ljust(NAME_WIDTH)} ready[/] in {time.monotonic() - began:.1f} s")
+        if not self.stopping:
+            self._say(
+                f"[green]{name.ljust(NAME_WIDTH)} ready[/] in {time.monotonic() - began:.1f} s"
+            )
 
     def _say(self, text: str) -> None:
         self.console.print(text, soft_wrap=True)

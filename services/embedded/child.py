@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -22,6 +22,8 @@ from services.embedded import guardian
 LAST_LINES = 15
 LOG_BYTES_KEPT = 10 * 1024 * 1024
 POLL_SECONDS = 0.02
+NOTE = ".pid"
+"""A file beside a child's log while it runs: its process, how to stop it, its command."""
 
 
 class CannotStart(Misconfigured):
@@ -76,6 +78,7 @@ class Child:
         command: Sequence[str | Path],
         *,
         log: Path,
+        note: Path | None = None,
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
         user: int | None = None,
@@ -85,6 +88,7 @@ class Child:
         self.name = name
         self.command = [str(part) for part in command]
         self.log = log
+        self.note = note or log.with_suffix(NOTE)
         self.env = env
         self.cwd = cwd
         self.user = user
@@ -126,6 +130,8 @@ class Child:
                 raise CannotStart(f"{self.name} cannot start: {error}") from error
         number = int(self.stop_signal)
         _guard.say(f"+ {self.process.pid} {number} {self.grace_seconds}")
+        note = f"{self.process.pid} {number} {self.grace_seconds}\n{' '.join(self.command)}"
+        write_private(self.note, note)
 
     def wait_until(self, ready: Callable[[], bool], seconds: float) -> None:
         """Returns once `ready()`; raises CannotStart if the process ends or the time is over."""
@@ -170,6 +176,7 @@ class Child:
     def forget(self) -> None:
         """To be called once it was seen to have ended."""
         _guard.say(f"- {self.pid}")
+        self.note.unlink(missing_ok=True)
 
     def last_lines(self, count: int = LAST_LINES) -> str:
         """What this start wrote last, for an error message."""
@@ -211,17 +218,22 @@ def held(directory: Path, what: str) -> Iterator[None]:
         yield
 
 
-def end_leftover(
-    pid: int,
-    mark: str,
-    stop_signal: signal.Signals,
-    grace_seconds: float,
-    tell: Callable[[str], None],
-) -> None:
-    """Stops a server of an earlier run, if `pid` is one: its command line must contain `mark`."""
-    if guardian.alive(pid) and mark in command_line(pid):
-        tell(f"stopping the server that an earlier run left behind (process {pid})")
-        guardian.end({pid: (stop_signal, grace_seconds)})
+def end_leftovers(notes: Iterable[Path], tell: Callable[[str], None]) -> None:
+    """Stops the children of these notes: they lost both their parent and its guardian.
+
+    The caller must hold the data that they use: no living parent may have it.
+    """
+    found: dict[int, tuple[int, float]] = {}
+    for note in notes:
+        with suppress(OSError, ValueError):
+            how, command = note.read_text().split("\n", 1)
+            pid, number, grace_seconds = how.split()
+            # Numbers are used again: it must be the same program with the same arguments.
+            if guardian.alive(int(pid)) and command_line(int(pid)).strip() == command:
+                tell(f"stopping {note.stem}, left behind by an earlier run (process {pid})")
+                found[int(pid)] = (int(number), float(grace_seconds))
+        note.unlink(missing_ok=True)
+    guardian.end(found)
 
 
 def command_line(pid: int) -> str:

@@ -12,7 +12,14 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from services.embedded import handshake
-from services.embedded.child import CannotStart, Child, end_leftover, free_ports, held, out_of_space
+from services.embedded.child import (
+    CannotStart,
+    Child,
+    end_leftovers,
+    free_ports,
+    held,
+    out_of_space,
+)
 from services.embedded.java import Java
 
 START_SECONDS = 90.0
@@ -88,6 +95,10 @@ class Broker:
         return self.home / "server.properties"
 
     @property
+    def note(self) -> Path:
+        return self.home / "broker.pid"
+
+    @property
     def running(self) -> bool:
         return self.child is not None and self.child.running
 
@@ -118,16 +129,15 @@ class Broker:
 
     def start(self) -> None:
         """Starts without waiting; `wait_ready` waits."""
-        self.end_leftover()
         self.child = Child(
             f"Kafka broker {self.node}",
             [*self._java(), "kafka.Kafka", self.properties],
             log=self.log,
+            note=self.note,
             stop_signal=signal.SIGTERM,
             grace_seconds=STOP_SECONDS,
         )
         self.child.start()
-        (self.home / "pid").write_text(str(self.child.pid))
 
     def wait_ready(self, nodes: int = 1, seconds: float = START_SECONDS) -> None:
         """Returns once the broker answers a metadata request that names `nodes` brokers."""
@@ -146,12 +156,6 @@ class Broker:
     def kill(self) -> None:
         if self.child is not None:
             self.child.kill()
-
-    def end_leftover(self) -> None:
-        with suppress(OSError, ValueError):
-            pid = int((self.home / "pid").read_text())
-            if self.child is None or pid != self.child.pid:
-                end_leftover(pid, str(self.properties), signal.SIGTERM, STOP_SECONDS, self.tell)
 
     def _java(self) -> list[str]:
         return [
@@ -183,6 +187,7 @@ class KafkaCluster:
         options: Mapping[str, str] | None = None,
     ) -> None:
         self.data = data.resolve()
+        self.tell = tell
         self._stack = ExitStack()
         self.brokers = [
             Broker(
@@ -214,7 +219,8 @@ class KafkaCluster:
         try:
             for broker in self.brokers:
                 broker.home.mkdir(parents=True, exist_ok=True)
-                broker.end_leftover()
+            end_leftovers([broker.note for broker in self.brokers], self.tell)
+            for broker in self.brokers:
                 broker.take_ports()
             self._configure()
             with ThreadPoolExecutor(len(self.brokers)) as threads:

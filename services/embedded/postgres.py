@@ -15,10 +15,11 @@ from pathlib import Path
 
 from services.core.errors import Misconfigured
 from services.core.settings import environment
+from services.embedded import guardian
 from services.embedded.child import (
     CannotStart,
     Child,
-    end_leftover,
+    command_line,
     free_ports,
     held,
     out_of_space,
@@ -153,9 +154,15 @@ class Postgres:
             raise CannotStart(f"initdb failed in {self.data}: {done.stderr.strip()[-2000:]}")
 
     def _end_leftover(self) -> None:
+        file = self.data / "postmaster.pid"
         with suppress(OSError, ValueError, IndexError):
-            lines = (self.data / "postmaster.pid").read_text().splitlines()
-            end_leftover(int(lines[0]), str(self.data), signal.SIGINT, STOP_SECONDS, self.tell)
+            pid = int(file.read_text().split()[0])
+            if guardian.alive(pid) and str(self.data) in command_line(pid):
+                self.tell(f"stopping Postgres, left behind by an earlier run (process {pid})")
+                guardian.end({pid: (signal.SIGINT, STOP_SECONDS)})
+            # Postgres takes a zombie, or whoever has that number now, for a running server.
+            # That none of its sessions is left it finds out by itself, from shared memory.
+            file.unlink(missing_ok=True)
 
     def _ready(self) -> bool:
         with suppress(OSError, IndexError):
