@@ -20,12 +20,20 @@ JOIN (
 ORDER BY waiting.since, d.discussion, d.topic, d.partition
 
 -- name: clear
--- Compare and set: a mark made after the one that was published stays.
+-- Compare and set: a mark made after the one that was published stays. SKIP LOCKED: a row that a
+-- writer holds is about to get another mark; waiting for it could close a circle.
 DELETE FROM dirty_discussions d
-USING unnest($1::text[], $2::text[], $3::integer[], $4::bigint[])
-    AS seen (discussion, topic, partition, mark)
-WHERE d.discussion = seen.discussion AND d.topic = seen.topic
-  AND d.partition = seen.partition AND d.mark = seen.mark
+USING (
+    SELECT m.discussion, m.topic, m.partition
+    FROM dirty_discussions m
+    JOIN unnest($1::text[], $2::text[], $3::integer[], $4::bigint[])
+        AS seen (discussion, topic, partition, mark)
+      ON m.discussion = seen.discussion AND m.topic = seen.topic
+     AND m.partition = seen.partition AND m.mark = seen.mark
+    FOR UPDATE OF m SKIP LOCKED
+) claimed
+WHERE d.discussion = claimed.discussion AND d.topic = claimed.topic
+  AND d.partition = claimed.partition
 
 -- name: waiting
 SELECT shard, count(DISTINCT discussion) AS discussions, min(since) AS oldest
