@@ -153,51 +153,51 @@ class Envelope(Struct, frozen=True, kw_only=True, tag_field="type"):
         return DiscussionKey(f"{self.site}/{self.data.discussion}")  # type: ignore[attr-defined]
 
 
-class DiscussionOpened(Envelope, tag="veche.discussion.opened.v1"):
+class DiscussionOpened(Envelope, frozen=True, tag="veche.discussion.opened.v1"):
     data: DiscussionDescribed
 
 
-class DiscussionChanged(Envelope, tag="veche.discussion.changed.v1"):
+class DiscussionChanged(Envelope, frozen=True, tag="veche.discussion.changed.v1"):
     data: DiscussionDescribed
 
 
-class DiscussionClosed(Envelope, tag="veche.discussion.closed.v1"):
+class DiscussionClosed(Envelope, frozen=True, tag="veche.discussion.closed.v1"):
     data: DiscussionDescribed
 
 
-class CommentSubmitted(Envelope, tag="veche.comment.submitted.v1"):
+class CommentSubmitted(Envelope, frozen=True, tag="veche.comment.submitted.v1"):
     data: CommentBody
 
 
-class CommentEdited(Envelope, tag="veche.comment.edited.v1"):
+class CommentEdited(Envelope, frozen=True, tag="veche.comment.edited.v1"):
     data: CommentRewrite
 
 
-class CommentDeleted(Envelope, tag="veche.comment.deleted.v1"):
+class CommentDeleted(Envelope, frozen=True, tag="veche.comment.deleted.v1"):
     data: CommentRef
 
 
-class ReportFiled(Envelope, tag="veche.report.filed.v1"):
+class ReportFiled(Envelope, frozen=True, tag="veche.report.filed.v1"):
     data: ReportOnComment
 
 
-class DecisionMade(Envelope, tag="veche.decision.made.v1"):
+class DecisionMade(Envelope, frozen=True, tag="veche.decision.made.v1"):
     signature: str
     """The console's HMAC-SHA256 over `codec.signed_bytes`, base64url; moderation checks it."""
     data: DecisionOnComment
 
 
-class VoteCast(Envelope, tag="veche.vote.cast.v1"):
+class VoteCast(Envelope, frozen=True, tag="veche.vote.cast.v1"):
     data: Vote
 
 
-class DiscussionViewed(Envelope, tag="veche.discussion.viewed.v1"):
+class DiscussionViewed(Envelope, frozen=True, tag="veche.discussion.viewed.v1"):
     """One reader opened a discussion. `actor` is a reader or `anon:` and a signed cookie's id."""
 
     data: View
 
 
-class SitePolicySet(Envelope, tag="veche.site.policy_set.v1"):
+class SitePolicySet(Envelope, frozen=True, tag="veche.site.policy_set.v1"):
     signature: str
     data: SitePolicy
 
