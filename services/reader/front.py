@@ -16,7 +16,7 @@ from services.reader.names import discussion_key, feed_key
 from services.reader.parts import Parts
 from services.reader.problem import Problem, not_found, unavailable
 from services.reader.rendered import SECURITY, Headers, Rendered, matches
-from services.reader.stream import Message, Receive, Scope, Send
+from services.reader.stream import ABORT, Message, Receive, Scope, Send
 
 _FEED_SECONDS = HTTP_SECONDS.labels("reader", "feed", "200")
 _FEED_UNCHANGED_SECONDS = HTTP_SECONDS.labels("reader", "feed", "304")
@@ -137,6 +137,7 @@ class Front:
                 message["headers"] = [*message["headers"], *allowed]
             await send(message)
 
+        scope["extensions"] = {**scope.get("extensions", {}), ABORT: _abort_of(send)}
         if scope["method"] == "HEAD":
             # The server leaves the body out by the method of its own scope.
             scope = {**scope, "method": "GET"}
@@ -144,6 +145,12 @@ class Front:
         route = getattr(scope.get("route"), "name", "none")
         if not route.endswith("stream"):
             HTTP_SECONDS.labels("reader", route, status).observe(perf_counter() - began)
+
+
+def _abort_of(send: Send) -> Any:
+    """uvicorn's `send` is a method of what holds the connection; None under other servers."""
+    transport = getattr(getattr(send, "__self__", None), "transport", None)
+    return getattr(transport, "abort", None)
 
 
 async def answer_problem(send: Send, problem: Problem, allowed: Headers) -> None:
