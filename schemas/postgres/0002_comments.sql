@@ -74,8 +74,19 @@ CREATE TABLE revisions (
     PRIMARY KEY (discussion, comment, revision)
 );
 COMMENT ON COLUMN revisions.body_hash IS 'Hash of the folded text: equal for texts that read the same';
-CREATE INDEX revisions_author ON revisions (site, author, written_at);
+CREATE INDEX revisions_author ON revisions (site, author, body_hash, written_at);
 CREATE INDEX revisions_copies ON revisions (site, body_hash, written_at);
+
+-- How an author's comments stand. `slot` is the partition of comments.v1, so each row has one writer.
+CREATE TABLE author_totals (
+    site text NOT NULL,
+    author text NOT NULL,
+    slot smallint NOT NULL,
+    published integer NOT NULL,
+    rejected integer NOT NULL,
+    PRIMARY KEY (site, author, slot)
+) WITH (fillfactor = 60);
+COMMENT ON COLUMN author_totals.published IS 'Comments whose status is published, deleted ones too';
 
 CREATE TABLE reports (
     discussion text NOT NULL,

@@ -54,8 +54,6 @@ def submitted(
         return Effect(outcome(cause, "applied", known)) if same else refused(cause, "id_taken")
     if state.discussion is None:
         return refused(cause, "discussion_unknown")
-    if _closed(state.discussion, policy):
-        return refused(cause, "discussion_closed", policy=policy)
     path: tuple[str, ...] = ()
     if event.data.parent is not None:
         parent = state.comments.get(event.data.parent)
@@ -64,6 +62,9 @@ def submitted(
         # A reply deeper than this hangs beside its parent, under the same ancestors.
         deep = len(parent.path) >= MAX_ANCESTORS
         path = parent.path if deep else (*parent.path, parent.comment)
+    # Last, since only this depends on the site's policy, which is then recorded.
+    if _closed(state.discussion, policy):
+        return refused(cause, "discussion_closed", policy=policy)
     comment = Comment(
         discussion=cause.key,
         comment=event.data.comment,

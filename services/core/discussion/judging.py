@@ -32,6 +32,10 @@ class Judge(Protocol):
         """Must not raise: if rules cannot run, the verdict is hold."""
         ...
 
+    def told(self, cause: Cause) -> bool:
+        """Whether outcomes.v1 has this event's outcome already."""
+        ...
+
 
 @dataclass(frozen=True)
 class LiveJudge:
@@ -42,6 +46,9 @@ class LiveJudge:
 
     def judge(self, cause: Cause, submission: Submission, facts: Facts) -> Judgement:
         return Judgement(self.rules(submission, facts), facts.seen())
+
+    def told(self, cause: Cause) -> bool:
+        return False
 
 
 Recorded = Mapping[tuple[str, str, str], Outcome]
@@ -67,6 +74,9 @@ class RecordedJudge:
             return self.otherwise.judge(cause, submission, facts)
         recorded = {name: fact for name, fact in outcome.facts.items() if name != "site_policy"}
         return Judgement(outcome.verdict, recorded)
+
+    def told(self, cause: Cause) -> bool:
+        return self._outcome(cause) is not None
 
     def _outcome(self, cause: Cause) -> Outcome | None:
         return self.recorded.get((cause.key, cause.event.id, cause.digest.hex()))

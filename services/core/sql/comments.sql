@@ -1,0 +1,106 @@
+-- What moderation reads before a batch and writes after it.
+
+-- name: discussions_named
+SELECT discussion, site, revision, url, title, language, section, state, policy, opened_at,
+       visible_comments
+  FROM discussions
+ WHERE discussion = ANY($1::text[])
+
+-- name: comments_named
+-- The comments asked for and all their ancestors.
+WITH named AS (
+    SELECT c.discussion, c.comment, c.path
+      FROM comments c
+      JOIN unnest($1::text[], $2::text[]) AS asked (discussion, comment)
+        ON c.discussion = asked.discussion AND c.comment = asked.comment
+), wanted AS (
+    SELECT discussion, comment FROM named
+    UNION
+    SELECT named.discussion, ancestor FROM named, unnest(named.path) AS ancestor
+)
+SELECT c.discussion, c.comment, c.site, c.author, c.author_name, c.parent, c.path, c.submitted_at,
+       c.status, c.revision, c.published_revision, c.held_revision, c.held_reason, c.held_since,
+       c.deleted_at, c.ruling, c.ruled_revision, c.ruled_by, c.ruled_at, c.ruling_reason,
+       c.reports, c.visible_descendants
+  FROM comments c
+  JOIN wanted ON c.discussion = wanted.discussion AND c.comment = wanted.comment
+
+-- name: bodies_named
+-- The first and the newest text of the comments asked for.
+SELECT r.discussion, r.comment, r.revision, r.body
+  FROM unnest($1::text[], $2::text[]) AS asked (discussion, comment)
+  JOIN comments c ON c.discussion = asked.discussion AND c.comment = asked.comment
+  JOIN revisions r ON r.discussion = asked.discussion AND r.comment = asked.comment
+   AND r.revision IN (1, c.revision)
+
+-- name: reports_named
+-- Distinct reporters of the revisions asked for, and whether the reader asked for is one.
+SELECT asked.discussion, asked.comment, asked.revision, asked.reporter,
+       (SELECT count(*) FROM reports r
+         WHERE r.discussion = asked.discussion AND r.comment = asked.comment
+           AND r.revision = asked.revision) AS reports,
+       EXISTS (SELECT FROM reports r
+         WHERE r.discussion = asked.discussion AND r.comment = asked.comment
+           AND r.revision = asked.revision AND r.reporter = asked.reporter) AS reported
+  FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[])
+       AS asked (discussion, comment, revision, reporter)
+
+-- name: put_discussions
+INSERT INTO discussions (discussion, site, revision, url, title, language, section, state, policy,
+                         opened_at, visible_comments)
+SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[],
+                     $7::text[], $8::text[], $9::text[], $10::timestamptz[], $11::integer[])
+ON CONFLICT (discussion) DO UPDATE
+   SET revision = excluded.revision, url = excluded.url, title = excluded.title,
+       language = excluded.language, section = excluded.section, state = excluded.state,
+       policy = excluded.policy, visible_comments = excluded.visible_comments
+
+-- name: put_comments
+-- `path` comes as ids joined by `/`, which no id contains.
+INSERT INTO comments (discussion, comment, site, author, author_name, parent, path, submitted_at,
+                      status, revision, published_revision, held_revision, held_reason, held_since,
+                      deleted_at, ruling, ruled_revision, ruled_by, ruled_at, ruling_reason,
+                      reports, visible_descendants)
+SELECT discussion, comment, site, author, author_name, parent, string_to_array(path, '/'),
+       submitted_at, status, revision, published_revision, held_revision, held_reason, held_since,
+       deleted_at, ruling, ruled_revision, ruled_by, ruled_at, ruling_reason,
+       reports, visible_descendants
+  FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+              $8::timestamptz[], $9::text[], $10::integer[], $11::integer[], $12::integer[],
+              $13::text[], $14::timestamptz[], $15::timestamptz[], $16::text[], $17::integer[],
+              $18::text[], $19::timestamptz[], $20::text[], $21::integer[], $22::integer[])
+       AS new (discussion, comment, site, author, author_name, parent, path, submitted_at,
+               status, revision, published_revision, held_revision, held_reason, held_since,
+               deleted_at, ruling, ruled_revision, ruled_by, ruled_at, ruling_reason,
+               reports, visible_descendants)
+ON CONFLICT (discussion, comment) DO UPDATE
+   SET status = excluded.status, revision = excluded.revision,
+       published_revision = excluded.published_revision,
+       held_revision = excluded.held_revision, held_reason = excluded.held_reason,
+       held_since = excluded.held_since, deleted_at = excluded.deleted_at,
+       ruling = excluded.ruling, ruled_revision = excluded.ruled_revision,
+       ruled_by = excluded.ruled_by, ruled_at = excluded.ruled_at,
+       ruling_reason = excluded.ruling_reason, reports = excluded.reports,
+       visible_descendants = excluded.visible_descendants
+
+-- name: add_revisions
+INSERT INTO revisions (discussion, comment, revision, site, author, body, body_hash, event_id,
+                       written_at)
+SELECT * FROM unnest($1::text[], $2::text[], $3::integer[], $4::text[], $5::text[], $6::text[],
+                     $7::bytea[], $8::text[], $9::timestamptz[])
+
+-- name: add_reports
+INSERT INTO reports (discussion, comment, revision, reporter, reason, note, event_id, filed_at)
+SELECT * FROM unnest($1::text[], $2::text[], $3::integer[], $4::text[], $5::text[], $6::text[],
+                     $7::text[], $8::timestamptz[])
+
+-- name: mark_changed
+INSERT INTO changed_comments (discussion, comment)
+SELECT * FROM unnest($1::text[], $2::text[])
+ON CONFLICT (discussion, comment) DO UPDATE SET mark = changed_comments.mark + 1
+
+-- name: held_by_site
+SELECT site, count(*) AS held, min(held_since) AS oldest
+  FROM comments
+ WHERE held_revision IS NOT NULL
+ GROUP BY site

@@ -1,0 +1,59 @@
+-- The facts that rules judge on. Lists are cut per asked record: the newest within (at - window, at].
+
+-- name: totals
+SELECT t.site, t.author, sum(t.published)::integer AS published, sum(t.rejected)::integer AS rejected
+  FROM author_totals t
+  JOIN unnest($1::text[], $2::text[]) AS asked (site, author)
+    ON t.site = asked.site AND t.author = asked.author
+ GROUP BY t.site, t.author
+
+-- name: recent
+-- $6 the window, $7 the most: an author's newest comments before each record.
+SELECT asked.site, asked.author, found.submitted_at AS at, found.discussion, found.comment
+  FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[])
+       AS asked (site, author, discussion, comment, at)
+ CROSS JOIN LATERAL (
+       SELECT c.submitted_at, c.discussion, c.comment
+         FROM comments c
+        WHERE c.site = asked.site AND c.author = asked.author
+          AND c.submitted_at > asked.at - $6::interval AND c.submitted_at <= asked.at
+          AND (c.discussion, c.comment) <> (asked.discussion, asked.comment)
+        ORDER BY c.submitted_at DESC, c.discussion COLLATE "C" DESC, c.comment COLLATE "C" DESC
+        LIMIT $7) AS found
+
+-- name: own_copies
+-- $7 the window, $8 the most: the author's newest uses of each record's text.
+SELECT asked.site, asked.author, asked.body_hash, found.written_at AS at, found.discussion,
+       found.comment
+  FROM unnest($1::text[], $2::text[], $3::bytea[], $4::text[], $5::text[], $6::timestamptz[])
+       AS asked (site, author, body_hash, discussion, comment, at)
+ CROSS JOIN LATERAL (
+       SELECT r.written_at, r.discussion, r.comment
+         FROM revisions r
+        WHERE r.site = asked.site AND r.author = asked.author AND r.body_hash = asked.body_hash
+          AND r.written_at > asked.at - $7::interval AND r.written_at <= asked.at
+          AND (r.discussion, r.comment) <> (asked.discussion, asked.comment)
+        ORDER BY r.written_at DESC, r.discussion COLLATE "C" DESC, r.comment COLLATE "C" DESC
+        LIMIT $8) AS found
+
+-- name: site_copies
+-- $6 the window, $7 the most: everybody's newest uses of each record's text.
+SELECT asked.site, asked.body_hash, found.written_at AS at, found.discussion, found.comment,
+       found.author
+  FROM unnest($1::text[], $2::bytea[], $3::text[], $4::text[], $5::timestamptz[])
+       AS asked (site, body_hash, discussion, comment, at)
+ CROSS JOIN LATERAL (
+       SELECT r.written_at, r.discussion, r.comment, r.author
+         FROM revisions r
+        WHERE r.site = asked.site AND r.body_hash = asked.body_hash
+          AND r.written_at > asked.at - $6::interval AND r.written_at <= asked.at
+          AND (r.discussion, r.comment) <> (asked.discussion, asked.comment)
+        ORDER BY r.written_at DESC, r.discussion COLLATE "C" DESC, r.comment COLLATE "C" DESC
+        LIMIT $7) AS found
+
+-- name: add_totals
+INSERT INTO author_totals (site, author, slot, published, rejected)
+SELECT * FROM unnest($1::text[], $2::text[], $3::smallint[], $4::integer[], $5::integer[])
+ON CONFLICT (site, author, slot) DO UPDATE
+   SET published = author_totals.published + excluded.published,
+       rejected = author_totals.rejected + excluded.rejected

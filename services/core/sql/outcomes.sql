@@ -1,0 +1,19 @@
+-- What became of every event: also what claims an event's id.
+
+-- name: digests_named
+-- Digests under which these event ids were applied or refused; votes have ids of their own.
+SELECT o.discussion, o.event_id, o.event_digest
+  FROM outcomes o
+  JOIN unnest($1::text[], $2::text[]) AS asked (discussion, event_id)
+    ON o.discussion = asked.discussion AND o.event_id = asked.event_id
+ WHERE o.cause <> 'veche.vote.cast.v1'
+
+-- name: add
+INSERT INTO outcomes (discussion, event_id, event_digest, cause, comment, revision, result, reason,
+                      status, verdict, facts, recorded_at)
+SELECT discussion, event_id, event_digest, cause, comment, revision, result, reason,
+       status, verdict::jsonb, facts::jsonb, recorded_at
+  FROM unnest($1::text[], $2::text[], $3::bytea[], $4::text[], $5::text[], $6::integer[],
+              $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::timestamptz[])
+       AS new (discussion, event_id, event_digest, cause, comment, revision, result, reason,
+               status, verdict, facts, recorded_at)

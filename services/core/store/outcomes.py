@@ -1,0 +1,54 @@
+"""Outcomes: what became of every event; a row also claims the event's id."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+
+from services.core import codec, db
+from services.core.db import Connection
+from services.core.discussion import State
+from services.core.events import DiscussionKey, Outcome
+
+_SQL = db.queries("outcomes")
+
+
+async def load_digests(
+    connection: Connection,
+    states: Mapping[DiscussionKey, State],
+    named: Collection[tuple[str, str]],
+) -> None:
+    """For (discussion, event id): under which digests there is an outcome, into their states."""
+    rows = await connection.fetch(
+        _SQL["digests_named"], [key for key, _ in named], [event for _, event in named]
+    )
+    for row in rows:
+        digests = states[row["discussion"]].digests
+        digests.setdefault(row["event_id"], set()).add(row["event_digest"])
+
+
+async def add(
+    connection: Connection, rows: Sequence[tuple[DiscussionKey, Outcome, datetime]]
+) -> None:
+    """(discussion, outcome, when it was recorded); each event has one."""
+    if not rows:
+        return
+    await connection.execute(
+        _SQL["add"],
+        [key for key, _, _ in rows],
+        [outcome.event for _, outcome, _ in rows],
+        [bytes.fromhex(outcome.digest) for _, outcome, _ in rows],
+        [outcome.cause for _, outcome, _ in rows],
+        [outcome.comment for _, outcome, _ in rows],
+        [outcome.revision for _, outcome, _ in rows],
+        [outcome.result for _, outcome, _ in rows],
+        [outcome.reason for _, outcome, _ in rows],
+        [outcome.status for _, outcome, _ in rows],
+        [_json(outcome.verdict) for _, outcome, _ in rows],
+        [_json(outcome.facts or None) for _, outcome, _ in rows],
+        [at for _, _, at in rows],
+    )
+
+
+def _json(value: object) -> str | None:
+    return None if value is None else codec.encode(value).decode()

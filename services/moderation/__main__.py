@@ -1,0 +1,78 @@
+"""Starts moderation: settings, pool, ruleset, consumer, the watch over the queue."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+from services.core import db, lifecycle, logs, metrics, probes, settings, topics
+from services.core.consume import Consumer, Source
+from services.core.discussion import LiveJudge
+from services.core.errors import BadRuleset, Misconfigured
+from services.core.rules import load
+from services.moderation import decode, queue
+from services.moderation.handle import Moderation, set_policies
+from services.moderation.rules import Rules
+
+log = logging.getLogger("services.moderation")
+
+CLOSE_SECONDS = 5.0
+
+
+async def run() -> None:
+    kafka = settings.Kafka.read()
+    postgres = settings.Postgres.read(pool_size=8)
+    probing = settings.Probes.read(port=9092)
+    secret = settings.secret("VECHE_DECISION_SECRET")
+    ruleset = load(settings.rules_texts(settings.rules_dir()))
+    metrics.BUILD.info({"version": version("veche"), "ruleset": ruleset.hash})
+    moderation = Moderation(LiveJudge(Rules(ruleset)), ruleset.windows)
+    stop = await lifecycle.until_signal()
+    async with AsyncExitStack() as stack:
+        pool = await db.connect_pool(postgres.dsn, postgres.pool_size, min_size=0)
+        stack.push_async_callback(close, pool)
+        consumer = Consumer(
+            kafka,
+            pool,
+            topics.MODERATION_GROUP,
+            [
+                Source(topics.COMMENTS, decode.comments(secret), moderation),
+                Source(topics.CONTROL, decode.control(secret), set_policies),
+            ],
+        )
+        await stack.enter_async_context(lifecycle.loop_lag())
+        await stack.enter_async_context(
+            probes.serve(
+                probes.probes_app(consumer.alive, consumer.ready), probing.host, probing.port
+            )
+        )
+        log.info("moderation starts with ruleset %s", ruleset.hash[:12])
+        async with asyncio.TaskGroup() as group:
+            group.create_task(queue.watch(pool, stop, lambda: datetime.now(UTC)))
+            await consumer.run(stop)
+
+
+async def close(pool: db.Pool) -> None:
+    try:
+        await asyncio.wait_for(pool.close(), CLOSE_SECONDS)
+    except TimeoutError:
+        pool.terminate()
+
+
+def main() -> int:
+    shape = settings.Logs.read()
+    logs.set_up(shape.level, shape.format)
+    try:
+        asyncio.run(run())
+    except (Misconfigured, BadRuleset) as error:
+        log.error("%s", error)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,159 @@
+"""A batch of comments.v1: gather what it needs, judge and apply event by event, store once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from services.core import codec, metrics, topics
+from services.core.consume import Batch
+from services.core.db import Connection
+from services.core.discussion import Cause, Comment, Discussion, Effect, Judge, Judgement, apply
+from services.core.events import (
+    CommentsEvent,
+    DecisionMade,
+    DiscussionKey,
+    OutcomeRecorded,
+    Policy,
+    ReportFiled,
+    SitePolicy,
+    SitePolicySet,
+)
+from services.core.rules import Submission, Windows
+from services.core.store import comments, dirty, facts, outbox, outcomes, policies
+from services.moderation.gather import Gathered, gather
+
+Applied = tuple[Cause, Effect]
+
+
+@dataclass(frozen=True)
+class Moderation:
+    """Handles comments.v1. `judge` is the rules, or in a rebuild what they said before."""
+
+    judge: Judge
+    windows: Windows
+    """Of the ruleset: how far back facts reach."""
+
+    async def __call__(self, connection: Connection, batch: Batch[CommentsEvent]) -> None:
+        gathered = await gather(connection, batch, self.windows)
+        applied = self._apply(gathered)
+        await self._store(connection, batch, gathered, applied)
+        measure(batch.topic, applied)
+
+    def _apply(self, gathered: Gathered) -> list[Applied]:
+        applied = []
+        history = gathered.history
+        for cause in gathered.causes:
+            state = gathered.states[cause.key]
+            site = cause.event.site
+            policy = self.judge.policy(cause, gathered.policies.get(site) or SitePolicy())
+            judged: list[Submission] = []
+
+            def verdict_of(
+                submission: Submission,
+                policy: Policy,
+                cause: Cause = cause,
+                judged: list[Submission] = judged,
+            ) -> Judgement:
+                judged.append(submission)
+                return self.judge.judge(cause, submission, history.facts(submission, policy))
+
+            effect = apply(state, cause, policy, verdict_of)
+            for submission in judged:
+                history.written(submission)
+            for comment in effect.comments:
+                before = state.comments.get(comment.comment)
+                if before is None or before.status != comment.status:
+                    history.moved(
+                        (comment.site, comment.author),
+                        before.status if before else None,
+                        comment.status,
+                    )
+            state.absorb(cause, effect)
+            applied.append((cause, effect))
+        return applied
+
+    async def _store(
+        self,
+        connection: Connection,
+        batch: Batch[CommentsEvent],
+        gathered: Gathered,
+        applied: Sequence[Applied],
+    ) -> None:
+        """Every row once, as it stands at the end of the batch."""
+        effects = [effect for _, effect in applied]
+        discussions: dict[DiscussionKey, Discussion] = {}
+        rows: dict[tuple[str, str], Comment] = {}
+        changed: set[comments.Named] = set()
+        for cause, effect in applied:
+            if effect.discussion is not None:
+                discussions[cause.key] = effect.discussion
+            for comment in effect.comments:
+                rows[cause.key, comment.comment] = comment
+            changed |= {(cause.key, name) for name in effect.changed}
+        await comments.put_discussions(
+            connection, [discussions[key] for key in sorted(discussions)]
+        )
+        await comments.put_comments(connection, [rows[key] for key in sorted(rows)])
+        await comments.add_revisions(connection, [e.revision for e in effects if e.revision])
+        await comments.add_reports(connection, [e.report for e in effects if e.report])
+        await facts.add_totals(connection, batch.partition, gathered.history)
+        await comments.mark_changed(connection, changed)
+        await dirty.mark(
+            connection,
+            batch.topic,
+            batch.partition,
+            dict.fromkeys({*discussions, *(key for key, _ in changed)}, batch.partition),
+        )
+        await outcomes.add(
+            connection,
+            [(cause.key, e.outcome, cause.recorded_at) for cause, e in applied if e.outcome],
+        )
+        await outbox.add(
+            connection,
+            batch.topic,
+            batch.partition,
+            [told for cause, e in applied if (told := self._told(cause, e)) is not None],
+        )
+
+    def _told(self, cause: Cause, effect: Effect) -> tuple[str, bytes, bytes] | None:
+        """The record of outcomes.v1, where it is not there yet."""
+        if effect.outcome is None or self.judge.told(cause):
+            return None
+        record = OutcomeRecorded(
+            id=f"{effect.outcome.event}:{effect.outcome.digest}",
+            source=cause.event.source,
+            site=cause.event.site,
+            time=cause.recorded_at,
+            data=effect.outcome,
+            discussion=cause.key,
+        )
+        return topics.OUTCOMES, cause.key.encode(), codec.encode(record)
+
+
+async def set_policies(connection: Connection, batch: Batch[SitePolicySet]) -> None:
+    """A batch of control.v1: the newest record of a site wins."""
+    newest = {record.event.site: record.event.data for record in batch.records}
+    await policies.put(connection, newest)
+
+
+def measure(topic: str, applied: Sequence[Applied]) -> None:
+    repeats = 0
+    for cause, effect in applied:
+        outcome = effect.outcome
+        if outcome is None:
+            repeats += 1
+            continue
+        if outcome.result == "refused":
+            metrics.REFUSALS.labels(outcome.reason).inc()
+        if outcome.verdict is not None:
+            metrics.VERDICTS.labels(outcome.verdict.action).inc()
+            for finding in outcome.verdict.findings:
+                metrics.FINDINGS.labels(finding.rule, finding.action).inc()
+        match cause.event:
+            case DecisionMade() as decision:
+                metrics.DECISIONS.labels(decision.data.ruling, outcome.result).inc()
+            case ReportFiled() as report:
+                metrics.REPORTS.labels(report.data.reason).inc()
+    if repeats:
+        metrics.SKIPPED_DUPLICATES.labels(topic).inc(repeats)

@@ -1,0 +1,291 @@
+"""The handler of comments.v1 on a real Postgres: batches of any size leave the same tables."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from services.core import codec, db, events, settings
+from services.core.consume import Batch, Record
+from services.core.db import Pool
+from services.core.discussion import LiveJudge, RecordedJudge
+from services.core.rules import Facts, Ruleset, Submission, load
+from services.moderation.handle import Moderation, set_policies
+from services.moderation.rules import Rules
+
+NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+TABLES = {
+    "discussions": "discussion",
+    "comments": "discussion, comment",
+    "revisions": "discussion, comment, revision",
+    "reports": "discussion, comment, revision, reporter",
+    "author_totals": "site, author, slot",
+    "outcomes": "discussion, event_id, event_digest",
+    "site_policies": "site",
+}
+
+
+@pytest.fixture
+async def pool(postgres_dsn: str) -> AsyncIterator[Pool]:
+    pool = await db.connect_pool(postgres_dsn, 2)
+    yield pool
+    await pool.close()
+
+
+@pytest.fixture(scope="module")
+def ruleset() -> Ruleset:
+    return load(settings.rules_texts(settings.rules_dir({})))
+
+
+def moderation(ruleset: Ruleset) -> Moderation:
+    return Moderation(LiveJudge(Rules(ruleset)), ruleset.windows)
+
+
+def event(kind: type[Any], data: Any, *, actor: str, id: str, **more: Any) -> Any:
+    site = more.pop("site", "portal")
+    return kind(
+        id=id, source=f"/sites/{site}", site=site, actor=actor, time=NOON, data=data, **more
+    )
+
+
+def opened(discussion: str, *, id: str = "", **more: Any) -> Any:
+    data = events.DiscussionDescribed(
+        discussion=discussion,
+        revision=1,
+        url="https://portal.example/1",
+        title="Заголовок",
+        language="ru",
+        section="news",
+    )
+    return event(
+        events.DiscussionOpened, data, actor="portal", id=id or f"open-{discussion}", **more
+    )
+
+
+def said(
+    discussion: str,
+    comment: str,
+    body: str,
+    *,
+    by: str = "anna",
+    to: str | None = None,
+    **more: Any,
+) -> Any:
+    data = events.CommentBody(discussion=discussion, comment=comment, body=body, parent=to)
+    return event(
+        events.CommentSubmitted, data, actor=by, id=more.pop("id", f"say-{comment}"), **more
+    )
+
+
+def records(told: Sequence[Any]) -> list[Record[Any]]:
+    return [Record(n, NOON + timedelta(milliseconds=20 * n), event) for n, event in enumerate(told)]
+
+
+async def run(
+    pool: Pool, handle: Any, rows: Sequence[Record[Any]], size: int, topic: str = "comments.v1"
+) -> None:
+    for start in range(0, len(rows), size):
+        async with db.transaction(pool) as connection:
+            await handle(connection, Batch(topic, 2, rows[start : start + size]))
+
+
+async def tables(pool: Pool) -> dict[str, list[tuple[Any, ...]]]:
+    async with pool.acquire() as connection:
+        rows = {}
+        for name, key in TABLES.items():
+            found = await connection.fetch(f"SELECT * FROM {name} ORDER BY {key}")
+            rows[name] = [tuple(row) for row in found]
+        return rows
+
+
+async def empty(pool: Pool) -> None:
+    async with pool.acquire() as connection:
+        await connection.execute(
+            f"TRUNCATE {', '.join(TABLES)}, outbox, dirty_discussions, changed_comments"
+        )
+
+
+def a_day(seed: int, count: int) -> list[Any]:
+    """Seeded traffic in which every rule and every transition has its turn."""
+    chance = random.Random(seed)
+    readers = [f"reader{n}" for n in range(8)]
+    discussions = ["d1", "d2", "d3"]
+    texts = [
+        "Хорошая статья, спасибо",
+        "Ну ты и дурак",
+        "Купите слона, очень выгодно, только сегодня",
+        "https://a.com https://b.com https://c.com",
+        "см. https://casino.example/x",
+        "ПОЧЕМУ ТАК ДОРОГО, ОБЪЯСНИТЕ МНЕ ПОЖАЛУЙСТА",
+    ]
+    told: list[Any] = [opened(name) for name in discussions]
+    for n in range(count):
+        discussion = chance.choice(discussions)
+        comment = f"c{chance.randrange(25)}"
+        reader = chance.choice(readers)
+        named = {"discussion": discussion, "comment": comment}
+        match chance.choices("sedrmx", (60, 12, 5, 15, 10, 3))[0]:
+            case "s":
+                parent = f"c{chance.randrange(25)}" if chance.random() < 0.5 else None
+                told.append(
+                    said(
+                        discussion, comment, chance.choice(texts), by=reader, to=parent, id=f"e{n}"
+                    )
+                )
+            case "e":
+                data: Any = events.CommentRewrite(**named, body=chance.choice(texts))
+                told.append(event(events.CommentEdited, data, actor=reader, id=f"e{n}"))
+            case "d":
+                data = events.CommentRef(**named)
+                told.append(event(events.CommentDeleted, data, actor=reader, id=f"e{n}"))
+            case "r":
+                data = events.ReportOnComment(**named, revision=1, reason="spam")
+                told.append(event(events.ReportFiled, data, actor=reader, id=f"e{n}"))
+            case "m":
+                data = events.DecisionOnComment(
+                    **named,
+                    ruling=chance.choice(["approve", "reject", "restore"]),
+                    expected=events.Expected(
+                        revision=1, status=chance.choice(["pending", "published", "rejected"])
+                    ),
+                    reason="r",
+                )
+                told.append(
+                    event(events.DecisionMade, data, actor="mod", id=f"e{n}", signature="x")
+                )
+            case _:
+                told.append(chance.choice(told))
+    return told
+
+
+async def test_batches_of_one_and_of_all_leave_the_same_tables(
+    pool: Pool, ruleset: Ruleset
+) -> None:
+    rows = records(a_day(seed=7, count=700))
+    await run(pool, moderation(ruleset), rows, 1)
+    one_by_one = await tables(pool)
+    for size in (2_000, 37):
+        await empty(pool)
+        await run(pool, moderation(ruleset), rows, size)
+        assert await tables(pool) == one_by_one
+    seen = {(row["cause"], row["result"], row["reason"]) for row in await all_outcomes(pool)}
+    assert len(seen) > 20
+    assert {"held", "rejected", "published", "refused"} <= {result for _, result, _ in seen}
+
+
+async def test_the_same_records_again_change_nothing(pool: Pool, ruleset: Ruleset) -> None:
+    rows = records(a_day(seed=8, count=150))
+    await run(pool, moderation(ruleset), rows, 2_000)
+    before = await tables(pool)
+    await run(pool, moderation(ruleset), rows, 10)
+    assert await tables(pool) == before
+
+
+async def test_counts_are_what_a_recount_gives(pool: Pool, ruleset: Ruleset) -> None:
+    await run(pool, moderation(ruleset), records(a_day(seed=9, count=400)), 50)
+    async with pool.acquire() as connection:
+        assert not await connection.fetch(
+            "SELECT discussion FROM discussions d WHERE visible_comments <> (SELECT count(*)"
+            " FROM comments c WHERE c.discussion = d.discussion AND c.visible)"
+        )
+        assert not await connection.fetch(
+            "SELECT comment FROM comments c WHERE visible_descendants <> (SELECT count(*)"
+            " FROM comments r WHERE r.discussion = c.discussion AND r.visible"
+            " AND c.comment = ANY(r.path))"
+        )
+        assert not await connection.fetch(
+            "SELECT author FROM comments c GROUP BY site, author"
+            " HAVING count(*) FILTER (WHERE status = 'published') <>"
+            " coalesce((SELECT sum(published) FROM author_totals t"
+            "  WHERE t.site = c.site AND t.author = c.author), 0)"
+        )
+
+
+async def test_listed_word_is_held_with_its_span_and_told(pool: Pool, ruleset: Ruleset) -> None:
+    body = "Ну ты и дуpaк"
+    await run(pool, moderation(ruleset), records([opened("d1"), said("d1", "c1", body)]), 10)
+    row = (await all_outcomes(pool))[-1]
+    verdict = codec.decode(row["verdict"], events.VerdictGiven)
+    finding = verdict.findings[0]
+    start, end = finding.spans[0]
+    assert (row["result"], row["reason"], finding.rule) == ("held", "rule", "insults")
+    assert body[start:end] == "дуpaк"
+    async with pool.acquire() as connection:
+        told = await connection.fetch("SELECT topic, key, value FROM outbox ORDER BY sequence")
+        assert [bytes(t["key"]) for t in told] == [b"portal/d1"] * 2
+        record = codec.decode(told[-1]["value"], events.OutcomeRecorded)
+        assert record.data.verdict == verdict
+        dirty = await connection.fetch("SELECT discussion, shard FROM dirty_discussions")
+        assert [tuple(row) for row in dirty] == [("portal/d1", 2)]
+        assert not await connection.fetch("SELECT * FROM changed_comments")
+
+
+async def test_a_flood_is_held_though_it_comes_in_one_batch(pool: Pool, ruleset: Ruleset) -> None:
+    told = [opened("d1")] + [said("d1", f"c{n}", f"текст номер {n}") for n in range(25)]
+    await run(pool, moderation(ruleset), records(told), 2_000)
+    held = [row["comment"] for row in await all_outcomes(pool) if row["result"] == "held"]
+    assert held == [f"c{n}" for n in range(20, 25)]
+
+
+async def test_policy_of_the_site_holds_first(pool: Pool, ruleset: Ruleset) -> None:
+    data = events.SitePolicy(policy="hold_first")
+    policy = event(events.SitePolicySet, data, actor="admin", id="p1", signature="x")
+    await run(pool, set_policies, records([policy]), 10, topic="control.v1")
+    await run(pool, moderation(ruleset), records([opened("d1"), said("d1", "c1", "текст")]), 10)
+    row = (await all_outcomes(pool))[-1]
+    assert (row["result"], row["reason"], row["status"]) == ("held", "policy", "pending")
+
+
+async def test_comment_waits_where_rules_cannot_run(pool: Pool, ruleset: Ruleset) -> None:
+    def broken(comment: Submission, facts: Facts) -> None:
+        raise ZeroDivisionError
+
+    failing = Ruleset(ruleset.rules, (broken,), ruleset.windows, ruleset.hash)
+    await run(pool, moderation(failing), records([opened("d1"), said("d1", "c1", "текст")]), 10)
+    row = (await all_outcomes(pool))[-1]
+    assert (row["result"], row["reason"], row["status"]) == ("held", "rule_error", "pending")
+
+
+async def test_recorded_outcomes_are_taken_and_not_told_again(pool: Pool, ruleset: Ruleset) -> None:
+    policy = event(
+        events.SitePolicySet, events.SitePolicy(policy="closed"), actor="a", id="p", signature="x"
+    )
+    rows = records(a_day(seed=10, count=300))
+    await run(pool, moderation(ruleset), rows[:200], 50)
+    await run(pool, set_policies, records([policy]), 10, topic="control.v1")
+    await run(pool, moderation(ruleset), rows[200:], 50)
+    live = await tables(pool)
+    async with pool.acquire() as connection:
+        values = await connection.fetch("SELECT value FROM outbox")
+    recorded = {
+        (told.discussion, told.data.event, told.data.digest): told.data
+        for told in (codec.decode(row["value"], events.OutcomeRecorded) for row in values)
+    }
+    await empty(pool)
+
+    def never(comment: Submission, facts: Facts) -> events.VerdictGiven:
+        raise AssertionError("judged again")
+
+    rebuilding = Moderation(RecordedJudge(recorded, LiveJudge(never)), ruleset.windows)
+    # Site policies come first in a rebuild, whatever they were when the comments came.
+    await run(pool, set_policies, records([policy]), 10, topic="control.v1")
+    await run(pool, rebuilding, rows, 2_000)
+    assert await tables(pool) == live
+    async with pool.acquire() as connection:
+        assert await connection.fetchval("SELECT count(*) FROM outbox") == 0
+
+
+async def all_outcomes(pool: Pool) -> list[Any]:
+    async with pool.acquire() as connection:
+        return list(await connection.fetch("SELECT * FROM outcomes ORDER BY recorded_at"))
+
+
+async def test_statements_prepare(pool: Pool) -> None:
+    async with pool.acquire() as connection:
+        for family in ("comments", "outcomes", "policies", "facts"):
+            for statement in db.queries(family).values():
+                await connection.prepare(statement)
