@@ -31,18 +31,33 @@ roles = ["moderator"]
 algorithms = ["HS256"]
 secret = "{moderators_secret}"
 """
+DEMO = """
+# Signs in whoever asks: never in production.
+[[issuer]]
+iss = "veche:demo"
+sites = [{sites}]
+roles = ["reader", "portal"]
+algorithms = ["HS256"]
+secret = "{demo_secret}"
+"""
 
 
-def make(folder: Path, sites: tuple[str, ...] = ("demo",), owner: int | None = None) -> list[Path]:
-    """Makes the files that are missing, readable by their owner alone; returns those it made."""
+def make(
+    folder: Path, sites: tuple[str, ...] = ("demo",), owner: int | None = None, demo: bool = False
+) -> list[Path]:
+    """Makes the files that are missing, readable by their owner alone; returns those it made.
+
+    With `demo`, the demonstration's issuer is among the issuers, and its key beside them.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    contents = {f"{key}.secret": chance.token_hex(32) for key in KEYS}
-    contents["issuers.toml"] = ISSUERS.format(
+    contents = {f"{key}.secret": chance.token_hex(32) for key in (*KEYS, *["demo"] * demo)}
+    contents["issuers.toml"] = (ISSUERS + DEMO * demo).format(
         portal=PORTAL,
         moderators=MODERATORS,
         sites=", ".join(f'"{site}"' for site in sites),
         portal_secret=chance.token_hex(32),
         moderators_secret=chance.token_hex(32),
+        demo_secret=contents.get("demo.secret", ""),
     )
     made = []
     for name, text in contents.items():

@@ -82,13 +82,17 @@ class Everything:
         self._supervisor = Supervisor(console)
         self._held = ExitStack()
 
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.local.port}"
+
     def __enter__(self) -> Everything:
         return self
 
     def start(self) -> None:
         began = time.monotonic()
         self._check_machine()
-        secrets.make(self.data, (DEMO_SITE,))
+        secrets.make(self.data, (DEMO_SITE,), demo=True)
         self.console.print(f"veche: data and logs are kept in {self.data}")
         bootstrap, dsn = self._start_servers()
         with self._step("migrations"):
@@ -215,6 +219,9 @@ class Everything:
             http, probes = ports[2 * number : 2 * number + 2]
             self.ports[name] = (http, probes)
             own = {"VECHE_HTTP_PORT": str(http), "VECHE_PROBES_PORT": str(probes)}
+            if name == "demo":
+                own["VECHE_DEMO_SECRET_FILE"] = str(self.data / "demo.secret")
+                own["VECHE_ORIGIN"] = self.url
             self.services[name] = Child(
                 name,
                 [sys.executable, "-m", f"services.{name}"],
@@ -232,11 +239,9 @@ class Everything:
             self._supervisor.keep(name, partial(_same, child), child.start)
 
     def _wait_ready(self, name: str) -> None:
-        http, probes = self.ports[name]
+        _, probes = self.ports[name]
 
         def ready() -> bool:
-            if name == "demo":
-                return answers(http)
             with suppress(httpx.HTTPError):
                 answer = httpx.get(f"http://127.0.0.1:{probes}/readyz", timeout=2.0)
                 return answer.status_code == 200
@@ -275,7 +280,7 @@ class Everything:
         self._supervisor.keep("caddy", lambda: caddy, caddy.start)
 
     def _welcome(self, seconds: float) -> None:
-        url = f"http://127.0.0.1:{self.local.port}"
+        url = self.url
         token = tokens.from_issuers_file(
             site=DEMO_SITE,
             role="moderator",

@@ -46,5 +46,5 @@ def set_up(level: str = "info", format: str = "text") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for chatty in ("aiokafka", "asyncio", "uvicorn.access", "httpx", "httpcore"):
+    for chatty in ("aiokafka", "asyncio", "uvicorn.access", "uvicorn.error", "httpx", "httpcore"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
