@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -155,7 +156,7 @@ async def reader_over(
         parts = parts_over(pool, clock)
         private = [receipts.router(RECEIPT_SECRET, RULES)]
         if trust is not None:
-            issuers = Issuers.load(trust.file)
+            issuers = Issuers.load(Path(trust.env["VECHE_ISSUERS_FILE"]))
             private.append(me.router(issuers, lambda: now, RULES))
         transport = httpx.ASGITransport(create_app(parts, *private))
         async with httpx.AsyncClient(transport=transport, base_url="http://reader") as client:
