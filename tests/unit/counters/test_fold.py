@@ -89,6 +89,15 @@ def test_repeat_of_a_waiting_vote_does_not_wait_twice() -> None:
     assert folded(again, facts=facts).parks == []
 
 
+def test_memory_of_waiting_votes_ends_where_that_of_counted_ones_does() -> None:
+    waiting = [a_vote(1, f"e{n}", n, ON_COMMENT) for n in range(MEMORY + 1)]
+    facts = Facts({}, {}, parked={(TALK, "ada"): waiting})
+    fold = folded(a_vote(1, "e0", 20, ON_COMMENT), a_vote(1, "e1", 21, ON_COMMENT), facts=facts)
+    assert [vote.event_id for vote in fold.parks] == ["e0", "e1"]
+    fold = folded(a_vote(1, f"e{MEMORY}", 20, ON_COMMENT), facts=facts)
+    assert fold.parks == []
+
+
 def test_waiting_votes_are_counted_before_a_newer_one() -> None:
     waiting = [a_vote(1, "e1", 1, ON_COMMENT), a_vote(-1, "e2", 2, ON_COMMENT)]
     facts = Facts({}, BY_BOB, parked={(TALK, "ada"): waiting})
