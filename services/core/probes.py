@@ -98,7 +98,8 @@ async def serve(
     finally:
         server.should_exit = True
         try:
-            await asyncio.wait_for(serving, grace_seconds + 5)
+            async with asyncio.timeout(grace_seconds + 5):
+                await serving
         except TimeoutError:
             log.warning("the HTTP server did not end in time")
         finally:

@@ -113,7 +113,8 @@ class Producer:
     async def __aenter__(self) -> Self:
         self._supervisor = asyncio.create_task(self._supervise(), name="producer")
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._settled.wait(), self._connect_seconds)
+            async with asyncio.timeout(self._connect_seconds):
+                await self._settled.wait()
         return self
 
     async def __aexit__(self, *exc: object) -> None:
@@ -194,15 +195,13 @@ class Producer:
     async def _hand_over(self, link: _Link, record: Outgoing, left: float) -> asyncio.Future[Any]:
         """Puts one record into aiokafka's batch; the future ends with the acknowledgement."""
         try:
-            future: asyncio.Future[Any] = await asyncio.wait_for(
-                link.client.send(
+            async with asyncio.timeout(max(0.0, left)):
+                future: asyncio.Future[Any] = await link.client.send(
                     self._kafka.topic(record.topic),
                     record.value,
                     key=record.key,
                     partition=partition_of(record.topic, record.key),
-                ),
-                max(0.0, left),
-            )
+                )
         except AssertionError:
             raise Misconfigured(
                 f"{self._kafka.topic(record.topic)} has fewer partitions than schemas/topics.toml"
@@ -282,7 +281,8 @@ class Producer:
                 pause = 0.1
                 self._look.clear()
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._look.wait(), 1.0)
+                    async with asyncio.timeout(1.0):
+                        await self._look.wait()
                 if self._link is not None and self._link.broken():
                     self._failed(self._link, errors.ProducerClosed())
             else:
@@ -310,7 +310,8 @@ class Producer:
             metadata_max_age_ms=30_000,
         )
         try:
-            await asyncio.wait_for(client.start(), 5.0)
+            async with asyncio.timeout(5.0):
+                await client.start()
         except (errors.KafkaError, TimeoutError, OSError) as error:
             log.debug("no producer yet: %r", error)
             await _close(client, flush_seconds=0.0)
@@ -325,7 +326,8 @@ class Producer:
         if not self._away and not self._look.is_set():
             return True
         try:
-            await asyncio.wait_for(link.client.client.fetch_all_metadata(), 0.8)
+            async with asyncio.timeout(0.8):
+                await link.client.client.fetch_all_metadata()
         except (errors.KafkaError, TimeoutError, OSError):
             return False
         return True
@@ -335,12 +337,14 @@ async def _close(client: AIOKafkaProducer, *, flush_seconds: float) -> None:
     """Never waits longer than the flush and two seconds, whatever state aiokafka is in."""
     if flush_seconds:
         with suppress(TimeoutError, errors.KafkaError):
-            await asyncio.wait_for(client.flush(), flush_seconds)
+            async with asyncio.timeout(flush_seconds):
+                await client.flush()
     sender = client._sender.sender_task
     if sender is not None and not flush_seconds:
         sender.cancel()
     with suppress(TimeoutError, errors.KafkaError, OSError):
-        await asyncio.wait_for(client.stop(), 2.0)
+        async with asyncio.timeout(2.0):
+            await client.stop()
 
 
 # --- topics
@@ -372,7 +376,8 @@ async def create_topics(
     report = TopicsReport()
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=15_000)
     try:
-        await asyncio.wait_for(admin.start(), 15.0)
+        async with asyncio.timeout(15.0):
+            await admin.start()
         existing = set(await admin.list_topics())
         missing = [topic for name, topic in wanted.items() if prefix + name not in existing]
         if missing:
@@ -405,7 +410,8 @@ async def create_topics(
         raise Retryable(f"Kafka at {bootstrap} does not answer: {error!r}") from error
     finally:
         with suppress(errors.KafkaError, TimeoutError, OSError):
-            await asyncio.wait_for(admin.close(), 5.0)
+            async with asyncio.timeout(5.0):
+                await admin.close()
     return report
 
 

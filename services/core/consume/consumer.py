@@ -103,7 +103,8 @@ class Consumer:
                 if not stop.is_set():
                     with suppress(TimeoutError):
                         jittered = pause * random.uniform(0.5, 1.0)  # noqa: S311
-                        await asyncio.wait_for(stop.wait(), jittered)
+                        async with asyncio.timeout(jittered):
+                            await stop.wait()
                     pause = min(self._timing.backoff_limit, pause * 2)
         finally:
             ended.set()
@@ -210,13 +211,16 @@ class Consumer:
 
     async def _close(self, client: AIOKafkaConsumer) -> None:
         try:
-            await asyncio.wait_for(client.stop(), 5.0)
+            async with asyncio.timeout(5.0):
+                await client.stop()
         except (errors.KafkaError, TimeoutError, OSError) as error:
             log.warning("leaving group %s: %r", self._group, error)
             with suppress(errors.KafkaError, TimeoutError, OSError):
                 if client._fetcher is not None:
-                    await asyncio.wait_for(client._fetcher.close(), 1.0)
-                await asyncio.wait_for(client._client.close(), 1.0)
+                    async with asyncio.timeout(1.0):
+                        await client._fetcher.close()
+                async with asyncio.timeout(1.0):
+                    await client._client.close()
 
     # --- housekeeping, once a second
 

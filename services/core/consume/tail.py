@@ -108,7 +108,8 @@ class Tail:
         finally:
             self.connected = False
             with suppress(errors.KafkaError, TimeoutError, OSError):
-                await asyncio.wait_for(client.stop(), 5.0)
+                async with asyncio.timeout(5.0):
+                    await client.stop()
 
     async def _places(self, client: AIOKafkaConsumer) -> list[TopicPartition]:
         name = self._kafka.topic(self._topic)
