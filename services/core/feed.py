@@ -123,6 +123,16 @@ def scopes(strip: Strip) -> list[Scope]:
     ]
 
 
+def shows(key: FeedKey, strip: Strip) -> bool:
+    """Whether the feed's scope is one of `scopes(strip)`."""
+    return (
+        strip.state != "removed"
+        and strip.site == key.site
+        and key.language in ("", strip.language)
+        and key.section in ("", strip.section)
+    )
+
+
 def feeds_of(scopes: Iterable[Scope]) -> list[FeedKey]:
     """Every feed of these scopes, once, in key order."""
     return sorted(
@@ -165,13 +175,12 @@ def fold(key: FeedKey, strips: Iterable[Strip], now: datetime, version: Version)
     `as_of` is the minute of `now` for a feed with a window; else the newest activity in it, so
     that equal strips give equal feeds at any time.
     """
-    scope = Scope(key.site, key.language, key.section)
     opened_after = since(key.feed, now)
     entries = sorted(
         (
             entry(strip)
             for strip in strips
-            if scope in scopes(strip) and (opened_after is None or strip.opened_at > opened_after)
+            if shows(key, strip) and (opened_after is None or strip.opened_at > opened_after)
         ),
         key=_ORDERS[key.feed],
     )[:MAX_ENTRIES]

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import threading
+import time
 from collections.abc import Iterable
 
 from services.core import metrics, topics
@@ -27,6 +30,7 @@ from services.publisher.strips import fold, publish
 PACE_SECONDS = 0.5
 POLL_SECONDS = 0.1
 CYCLE_DEADLINE_SECONDS = 30.0
+STUCK_SECONDS = 60.0
 BACK_OFF_SECONDS = (0.2, 0.5, 1.0, 2.0)
 DISCUSSIONS_AT_ONCE = 500
 FEEDS_AT_ONCE = 20
@@ -56,11 +60,20 @@ class Publisher:
         self._folded_at: dict[FeedKey, float] = {}
         self._failures = 0
         self._more = False
-        self._attempt_ended: float | None = None
+        self._attempt_ended = time.monotonic()
+        self._began = False
         self._succeeded = False
 
     async def run(self, stop: asyncio.Event) -> None:
         """Cycles until stopped; what Kafka or Postgres refuse stays dirty and is tried again."""
+        ended = threading.Event()
+        threading.Thread(target=self.watch, args=(ended,), name="watchdog", daemon=True).start()
+        try:
+            await self._cycle_until(stop)
+        finally:
+            ended.set()
+
+    async def _cycle_until(self, stop: asyncio.Event) -> None:
         loop = asyncio.get_running_loop()
         while not stop.is_set():
             began = loop.time()
@@ -82,7 +95,8 @@ class Publisher:
                 self._succeeded = True
                 pace = self._pace_seconds if worked and not self._more else self._poll_seconds
                 pause = max(0.0, began + pace - loop.time())
-            self._attempt_ended = loop.time()
+            self._attempt_ended = time.monotonic()
+            self._began = True
             metrics.LAST_ATTEMPT.set_to_current_time()
             try:
                 await asyncio.wait_for(stop.wait(), pause)
@@ -162,13 +176,26 @@ class Publisher:
 
     def live(self) -> str | None:
         """Why this process should be restarted: no attempt has ended, well or badly, for 60 s."""
-        now = asyncio.get_running_loop().time()
-        if self._attempt_ended is not None and now > self._attempt_ended + 60:
-            return f"no cycle has ended for {now - self._attempt_ended:.0f} s"
+        silent_seconds = time.monotonic() - self._attempt_ended
+        if silent_seconds > STUCK_SECONDS:
+            return f"no cycle has ended for {silent_seconds:.0f} s"
         return None
 
+    def watch(self, ended: threading.Event) -> None:
+        """The watchdog: ends a process whose event loop does not come round. Runs in a thread.
+
+        It counts its own seconds: a process that was suspended as a whole has lost none.
+        """
+        silent_seconds, last = 0, self._attempt_ended
+        while not ended.wait(1.0):
+            silent_seconds = silent_seconds + 1 if self._attempt_ended == last else 0
+            last = self._attempt_ended
+            if silent_seconds > STUCK_SECONDS:
+                _log.critical("ending the process: no cycle ended for %d s", silent_seconds)
+                os._exit(70)
+
     def ready(self) -> str | None:
-        if self._attempt_ended is None:
+        if not self._began:
             return "the first cycle has not ended"
         if not self._succeeded:
             return "the last cycle failed: Kafka or Postgres does not answer"

@@ -6,6 +6,8 @@ import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 
+from msgspec import structs
+
 from services.core import codec, feed, metrics, topics
 from services.core.db import Connection, Pool, transaction
 from services.core.errors import Retryable
@@ -66,7 +68,7 @@ class Feeds:
                         unsent[key] = folded
                     continue
                 version = Version(incarnation, row.version.number + 1)
-                unsent[key] = feed.fold(key, strips_of_feed, now, version)
+                unsent[key] = structs.replace(folded, version=version)
                 written[key] = feeds.Written(
                     version.number, hashed, folded.as_of, feed.expires_at(folded)
                 )

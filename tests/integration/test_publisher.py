@@ -318,6 +318,21 @@ async def test_a_new_incarnation_versions_feeds_anew(pool, wire, seen, effects):
         await until(lambda: seen.last("demo/d1").version.incarnation == 2)
 
 
+async def test_an_entry_leaves_a_window_although_nothing_happens(pool, wire, seen, effects):
+    await effects.open("demo/d1", opened_at=datetime.now(UTC) - HOUR)
+    async with publishing(pool, wire):
+        await until(lambda: seen.ids("demo/top-day//") == ["d1"])
+        async with pool.acquire() as connection:
+            # A day passes: everything is a day older, and nobody marks anything.
+            await connection.execute(
+                "UPDATE feed_entries SET opened_at = opened_at - interval '1 day'"
+            )
+            await connection.execute("UPDATE feeds SET expires_at = expires_at - interval '1 day'")
+        await until(lambda: seen.ids("demo/top-day//") == [])
+        assert seen.ids("demo/top-week//") == ["d1"]
+        assert seen.ids("demo/top-all//") == ["d1"]
+
+
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_feeds_equal_what_can_be_worked_out_from_the_input(pool, wire, seen, effects, seed):
     chance = random.Random(seed)

@@ -82,3 +82,34 @@ async def test_a_killed_publisher_is_replaced_and_a_stopped_one_hands_over(
         await until(lambda: all(seen.last(name).views == 2 for name in names), seconds=8.0)
         await until(lambda: seen.last_feed("demo/latest//").entries[0].views == 2)
         assert await asyncio.to_thread(late.stop) == 0
+
+
+async def test_a_paused_publisher_does_no_harm_when_it_wakes(
+    services, kafka_bootstrap, topic_prefix, pool
+):
+    effects = Effects(pool)
+    names = [f"demo/d{number}" for number in range(12)]
+    for name in names:
+        await effects.open(name)
+    async with watching(Kafka(kafka_bootstrap, topic_prefix)) as seen:
+        sleeper, other = (services.start("publisher") for _ in range(2))
+        for publisher in (sleeper, other):
+            await asyncio.to_thread(publisher.wait_ready)
+        await until(lambda: all(seen.last(name) for name in names))
+        for views in range(1, 200):  # Something is under way in whichever moment it is paused.
+            await effects.views(names[views % 12], views)
+        sleeper.pause()
+        for name in names:
+            await effects.views(name, 1_000)
+        await until(lambda: all(seen.last(name).views == 1_000 for name in names))
+        sleeper.resume()
+        for name in names:
+            await effects.views(name, 2_000)
+        await until(lambda: all(seen.last(name).views == 2_000 for name in names))
+        await until(
+            lambda: {entry.views for entry in seen.last_feed("demo/hot/ru/").entries} == {2_000}
+        )
+        for name in names:
+            said = {strip.version: strip.views for strip in seen.of(name)}
+            assert said[max(said)] == 2_000
+            assert [said[version] for version in sorted(said)] == sorted(said.values())
