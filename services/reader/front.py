@@ -23,6 +23,8 @@ _FEED_UNCHANGED_SECONDS = HTTP_SECONDS.labels("reader", "feed", "304")
 _STRIP_SECONDS = HTTP_SECONDS.labels("reader", "discussion", "200")
 _STRIP_UNCHANGED_SECONDS = HTTP_SECONDS.labels("reader", "discussion", "304")
 
+_MAX_FEED_KEYS = 10_000
+"""Paths and queries whose feed is remembered, so that they are parsed once."""
 _EXPOSED = b"etag, age, last-modified, veche-version, retry-after"
 _PREFLIGHT: Headers = [
     (b"access-control-allow-methods", b"GET, HEAD"),
@@ -38,6 +40,7 @@ class Front:
     def __init__(self, parts: Parts, routes: ASGIApp) -> None:
         self._parts = parts
         self._routes = routes
+        self._feed_keys: dict[tuple[str, bytes], str] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -87,15 +90,19 @@ class Front:
 
     def _in_memory(self, path: str, query: bytes) -> tuple[Rendered, int, Any, Any] | None:
         """A snapshot that memory holds, with its age; None where the routes must answer."""
+        key = self._feed_keys.get((path, query))
+        if key is not None:
+            return self._feed(key)
         parts = path.split("/")
         if len(parts) != 6 or parts[1] != "v1" or parts[2] != "sites":
             return None
         if parts[4] == "feeds":
-            rendered = self._parts.feeds.get(feed_key(parts[3], parts[5], query))
-            if rendered is None:
-                raise self._no_feed()
-            age = self._parts.freshness.feeds_age_seconds()
-            return rendered, age, _FEED_SECONDS, _FEED_UNCHANGED_SECONDS
+            key = feed_key(parts[3], parts[5], query)
+            found = self._feed(key)
+            if len(self._feed_keys) >= _MAX_FEED_KEYS:
+                self._feed_keys.clear()
+            self._feed_keys[path, query] = key
+            return found
         if parts[4] == "discussions":
             kept = self._parts.strips.get(discussion_key(parts[3], parts[5]))
             if kept is None or kept.strip.state == "removed":
@@ -104,10 +111,14 @@ class Front:
             return kept.rendered, age, _STRIP_SECONDS, _STRIP_UNCHANGED_SECONDS
         return None
 
-    def _no_feed(self) -> Problem:
+    def _feed(self, key: str) -> tuple[Rendered, int, Any, Any]:
+        rendered = self._parts.feeds.get(key)
+        if rendered is not None:
+            age = self._parts.freshness.feeds_age_seconds()
+            return rendered, age, _FEED_SECONDS, _FEED_UNCHANGED_SECONDS
         if self._parts.freshness.caught_up():
-            return not_found("nothing was published for this feed, language and section")
-        return unavailable("feeds are being read; try again in a moment")
+            raise not_found("nothing was published for this feed, language and section")
+        raise unavailable("feeds are being read; try again in a moment")
 
     def _allowed(self, origin: bytes) -> Headers:
         """Exact origins only; never `*`, never `null`, never with credentials."""
