@@ -122,7 +122,7 @@ class Issuers:
             raise Misconfigured(f"the issuers file {path} must hold [[issuer]] entries only")
         try:
             return cls([_issuer(entry, path.parent) for entry in entries])
-        except (Misconfigured, KeyError, TypeError, ValueError, OSError) as error:
+        except (Misconfigured, BadEvent, KeyError, TypeError, ValueError, OSError) as error:
             raise Misconfigured(f"the issuers file {path}: {error}") from error
 
     @property

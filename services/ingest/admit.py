@@ -78,7 +78,7 @@ KINDS: dict[str, tuple[str, ...]] = {
 }
 """The types that POST /v1/events/{kind} takes; where there is one only, it need not be stated."""
 
-_TOPICS = {
+TOPICS = {
     type: topic.name
     for topic in topics.declared().values()
     for type in topic.events
@@ -153,7 +153,7 @@ def _accepted(event: events.Event, type: str) -> Accepted:
     value = codec.encode(event)
     if len(value) > MAX_EVENT_BYTES:
         raise Problem(413, "too_large", f"an event may have {MAX_EVENT_BYTES} bytes")
-    topic = _TOPICS[type]
+    topic = TOPICS[type]
     key: str = event.key
     if topic != topics.COMMENTS:
         key = f"{key}|{event.actor}"

@@ -31,7 +31,13 @@ def create_app(
 ) -> FastAPI:
     """`clock` gives the time of an event that states none, and of tokens. Nothing to start or stop:
     the producer behind `log` lives in `__main__`."""
-    app = FastAPI(title="Veche ingest", docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(
+        title="Veche ingest",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,  # a redirect would be built from the Host header
+    )
     gate = Gate(issuers, Sender(log, receipt_secret, max_in_flight), viewer_secret, clock)
     app.router.routes += [
         Route("/v1/events", Events(gate), methods=["POST"]),
