@@ -17,11 +17,9 @@ from typing import NamedTuple
 
 Span = tuple[int, int]
 
-# Texts of these only fold one to one, by str.lower: no map is needed.
-_PLAIN = re.compile(r"[\n\r\t -~А-яЁё«»–—„“”№]*").fullmatch
-# `№` is the one of them that NFKC would expand.
-_EXPANDS = "№"
-_WORD = re.compile(r"[^\W_](?:[^\W_]|[@$](?=[^\W_]))*")
+# What folds otherwise than one to one by str.lower: everything but these.
+_ODD = re.compile(r"[^\n\r\t -~А-яЁё«»—–„“”]+")
+_WORD = re.compile(r"[^\W_]+(?:[@$][^\W_]+)*")
 _INVISIBLE = frozenset({"Cf", "Mn", "Me"})
 _CACHED_CODE_POINTS = 4
 
@@ -53,7 +51,7 @@ class Reading:
 
 def read(text: str) -> Reading:
     folded, origins = _fold(text)
-    words = tuple(Word(m.group(), m.start(), m.end()) for m in _WORD.finditer(folded))
+    words = tuple(Word(m[0], *m.span()) for m in _WORD.finditer(folded))
     said = " ".join([word.text for word in words]) or "".join(folded.split())
     body_hash = hashlib.blake2b(said.encode("utf-8", "surrogatepass"), digest_size=16).digest()
     return Reading(text, folded, origins, words, body_hash)
@@ -64,29 +62,41 @@ def folded(text: str) -> str:
 
 
 def _fold(text: str) -> tuple[str, Sequence[Span] | None]:
-    if _PLAIN(text) and _EXPANDS not in text:
-        return text.lower().replace("ё", "е"), None
+    if _ODD.search(text) is None:
+        return _lower(text), None
     characters: list[str] = []
     origins: list[Span] = []
-    end = len(text)
-    start = 0
-    while start < end:
-        # A letter and the marks that combine with it fold together: и + breve is й.
-        stop = start + 1
-        while stop < end and unicodedata.combining(text[stop]):
-            stop += 1
-        fold = _cached if stop - start <= _CACHED_CODE_POINTS else _plain
-        seen = fold(text[start:stop])
-        characters.append(seen)
-        origins += [(start, stop)] * len(seen)
-        start = stop
+    done = 0
+    for odd in _ODD.finditer(text):
+        start, end = odd.span()
+        if start > done and unicodedata.combining(text[start]):
+            start -= 1
+        characters.append(_lower(text[done:start]))
+        origins += zip(range(done, start), range(done + 1, start + 1), strict=True)
+        while start < end:
+            # A letter and the marks that combine with it fold together: и + breve is й.
+            stop = start + 1
+            while stop < end and unicodedata.combining(text[stop]):
+                stop += 1
+            fold = _cached if stop - start <= _CACHED_CODE_POINTS else _long
+            seen = fold(text[start:stop])
+            characters.append(seen)
+            origins += [(start, stop)] * len(seen)
+            start = stop
+        done = end
+    characters.append(_lower(text[done:]))
+    origins += zip(range(done, len(text)), range(done + 1, len(text) + 1), strict=True)
     return "".join(characters), origins
 
 
-def _plain(cluster: str) -> str:
+def _lower(text: str) -> str:
+    return text.lower().replace("ё", "е")
+
+
+def _long(cluster: str) -> str:
     composed = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", cluster).casefold())
     seen = [c for c in composed if unicodedata.category(c) not in _INVISIBLE]
     return "".join(seen).replace("ё", "е")
 
 
-_cached = lru_cache(maxsize=16_384)(_plain)
+_cached = lru_cache(maxsize=16_384)(_long)
