@@ -24,13 +24,15 @@ from services.core.events import (
 )
 
 MAX_ENTRIES = 200
+MAX_CANDIDATES = MAX_ENTRIES + 50
+"""What SQL chooses for a feed: within the minute that `as_of` may be late, a few may be too old."""
 MAX_CHANGED_COMMENTS = 100
 FEEDS: tuple[FeedName, ...] = get_args(FeedName)
 WINDOWS: Mapping[FeedName, timedelta] = {
     "top-day": timedelta(days=1),
     "top-week": timedelta(days=7),
 }
-"""A feed with a window holds what was opened after `as_of` − window."""
+"""A feed with a window holds what was opened in (`as_of` − window, `as_of`]."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 """`as_of` of an empty feed without a window."""
@@ -164,7 +166,7 @@ def minute_of(instant: datetime) -> datetime:
 
 
 def since(name: FeedName, now: datetime) -> datetime | None:
-    """What a feed with a window holds was opened after this instant; None: no window."""
+    """All that a feed with a window holds was opened after this instant; None: no window."""
     window = WINDOWS.get(name)
     return None if window is None else minute_of(now) - window
 
@@ -172,21 +174,18 @@ def since(name: FeedName, now: datetime) -> datetime | None:
 def fold(key: FeedKey, strips: Iterable[Strip], now: datetime, version: Version) -> Feed:
     """The first 200 of these strips that belong into this feed, in its order.
 
-    `as_of` is the minute of `now` for a feed with a window; else the newest activity in it, so
-    that equal strips give equal feeds at any time.
+    `as_of` of a feed with a window is the minute of `now`, or the newest opening since: it holds
+    what was opened after `as_of` − window and not after `as_of`. Else it is the newest activity in
+    the feed, so that equal strips give equal feeds at any time.
     """
-    opened_after = since(key.feed, now)
-    entries = sorted(
-        (
-            entry(strip)
-            for strip in strips
-            if shows(key, strip) and (opened_after is None or strip.opened_at > opened_after)
-        ),
-        key=_ORDERS[key.feed],
-    )[:MAX_ENTRIES]
-    if opened_after is not None:
-        as_of = minute_of(now)
-    else:
+    shown = [strip for strip in strips if shows(key, strip)]
+    window = WINDOWS.get(key.feed)
+    if window is not None:
+        opened = [strip.opened_at for strip in shown if strip.opened_at <= now]
+        as_of = max([minute_of(now), *opened])
+        shown = [strip for strip in shown if as_of - window < strip.opened_at <= as_of]
+    entries = sorted(map(entry, shown), key=_ORDERS[key.feed])[:MAX_ENTRIES]
+    if window is None:
         as_of = max((entry.last_activity for entry in entries), default=EPOCH)
     return Feed(
         site=key.site,

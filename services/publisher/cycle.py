@@ -12,7 +12,8 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 
 from services.core import metrics, topics
 from services.core.db import UNAVAILABLE, Pool
@@ -108,23 +109,19 @@ class Publisher:
 
         Raises Retryable, or one of db.UNAVAILABLE, where a part failed; the other parts were done.
         """
-        held = self._leases.held()
-        if not held:
-            return False
         async with self._pool.acquire(timeout=5.0) as connection:
             waiting = await dirty.waiting(connection)
             outboxes = await outbox.waiting(connection)
             incarnation = await strips.current_incarnation(connection)
-            now = await strips.clock(connection)
+            _report(waiting, outboxes, await strips.clock(connection))
+        held = self._leases.held()
+        if not held:
+            return False
         work = []
         for shard in held:
-            discussions, since = waiting.get(shard, (0, now))
             sources = [source for source in shards.sources(shard) if source in outboxes]
-            metrics.DIRTY.labels(shard).set(discussions)
-            metrics.OLDEST_DIRTY_SECONDS.labels(shard).set((now - since).total_seconds())
-            metrics.OUTBOX.labels(shard).set(sum(outboxes[source][0] for source in sources))
-            if discussions or sources:
-                work.append(self._shard(shard, sources, is_dirty=discussions > 0))
+            if shard in waiting or sources:
+                work.append(self._shard(shard, sources, is_dirty=shard in waiting))
         results = await asyncio.gather(*work, return_exceptions=True)
         _raise_bugs(results)
         folded = sum(result for result in results if isinstance(result, int))
@@ -166,10 +163,11 @@ class Publisher:
         done = 0
         while done < len(due) and loop.time() < began + FEEDS_BUDGET_SECONDS:
             keys = due[done : done + FEEDS_AT_ONCE]
+            # Noted first: feeds that fail are behind the others in the next cycle.
+            self._folded_at |= dict.fromkeys(keys, loop.time())
             with metrics.PUBLISH_SECONDS.labels("feed").time():
                 await self._feeds.publish(self._producer, keys)
             done += len(keys)
-            self._folded_at |= dict.fromkeys(keys, loop.time())
         if len(self._folded_at) > MAX_REMEMBERED_FEEDS:
             self._folded_at.clear()
         return done
@@ -200,6 +198,20 @@ class Publisher:
         if not self._succeeded:
             return "the last cycle failed: Kafka or Postgres does not answer"
         return None
+
+
+def _report(
+    waiting: Mapping[int, tuple[int, datetime]],
+    outboxes: Mapping[tuple[str, int], tuple[int, datetime]],
+    now: datetime,
+) -> None:
+    """Every publisher reports every shard: one that nobody works on must show."""
+    for shard in range(shards.SHARDS):
+        discussions, since = waiting.get(shard, (0, now))
+        records = [outboxes[source][0] for source in shards.sources(shard) if source in outboxes]
+        metrics.DIRTY.labels(shard).set(discussions)
+        metrics.OLDEST_DIRTY_SECONDS.labels(shard).set(max(0.0, (now - since).total_seconds()))
+        metrics.OUTBOX.labels(shard).set(sum(records))
 
 
 def _raise_bugs(results: Iterable[object]) -> None:

@@ -9,7 +9,7 @@ from services.core.errors import Retryable
 from services.core.produce import Outgoing, Producer
 from services.core.store import outbox
 
-RECORDS_AT_ONCE = 500
+RECORDS_AT_ONCE = 200
 
 
 async def relay(pool: Pool, producer: Producer, sources: Iterable[tuple[str, int]]) -> int:

@@ -42,7 +42,7 @@ def ids(name: str, strips: list[Strip], now: datetime = NOW) -> list[str]:
     return [entry.discussion for entry in feed.fold(key, strips, now, V).entries]
 
 
-instants = st.datetimes(datetime(2026, 2, 1), datetime(2026, 3, 5, 12, 30), timezones=st.just(UTC))
+instants = st.integers(0, 33 * 24 * 60 * 60).map(lambda seconds: NOW - timedelta(seconds=seconds))
 strips = st.lists(
     st.builds(
         a_strip,
@@ -78,16 +78,18 @@ def test_order_of_arrival_changes_no_byte(key, strips, random):
 @given(keys, strips)
 def test_a_feed_holds_exactly_what_its_scope_and_window_say(key, strips):
     window = feed.WINDOWS.get(key.feed)
-    as_of = NOW.replace(second=0)
+    folded = feed.fold(key, strips, NOW, V)
+    if window is not None:
+        assert NOW.replace(second=0) <= folded.as_of <= NOW
     expected = {
         strip.discussion
         for strip in strips
         if strip.state != "removed"
         and key.language in ("", strip.language)
         and key.section in ("", strip.section)
-        and (window is None or strip.opened_at > as_of - window)
+        and (window is None or folded.as_of - window < strip.opened_at <= folded.as_of)
     }
-    assert {entry.discussion for entry in feed.fold(key, strips, NOW, V).entries} == expected
+    assert {entry.discussion for entry in folded.entries} == expected
 
 
 @given(keys, strips, st.integers(0, 40 * 24 * 60))
@@ -148,6 +150,12 @@ def test_an_entry_leaves_the_day_at_the_first_full_minute():
     assert folded.as_of == datetime(2026, 3, 5, 12, 30, tzinfo=UTC)
     assert feed.expires_at(folded) == datetime(2026, 3, 5, 12, 31, tzinfo=UTC)
     assert ids("top-day", [strip], datetime(2026, 3, 5, 12, 31, tzinfo=UTC)) == []
+
+
+def test_what_was_opened_this_minute_is_in_the_day_at_once():
+    opened = NOW - timedelta(seconds=5)
+    folded = feed.fold(FeedKey("demo", "top-day", "", ""), [a_strip(opened_at=opened)], NOW, V)
+    assert (folded.as_of, len(folded.entries)) == (opened, 1)
 
 
 def test_a_feed_holds_its_first_two_hundred():

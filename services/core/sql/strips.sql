@@ -102,11 +102,6 @@ FROM unnest($1::text[], $2::bigint[]) AS n (discussion, version)
 WHERE s.discussion = n.discussion AND s.published_version = n.version
 RETURNING s.discussion
 
--- name: read_strips
-SELECT discussion, strip
-FROM strips
-WHERE discussion = ANY ($1::text[]) AND version > 0
-
 -- name: read_newer_strips
 -- The strips whose version is not the one that the caller has.
 SELECT s.discussion, s.strip

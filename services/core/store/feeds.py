@@ -102,7 +102,7 @@ async def candidates(
             [key.language for key in asked],
             [key.section for key in asked],
             [feed.since(key.feed, now) or _LONG_AGO for key in asked],
-            feed.MAX_ENTRIES,
+            feed.MAX_CANDIDATES,
         )
         for row in rows:
             found[asked[row["ordinal"] - 1]].append(row["discussion"])

@@ -144,12 +144,6 @@ async def send_again(connection: Connection, versions: Mapping[str, Version]) ->
     return [row["discussion"] for row in rows]
 
 
-async def read(connection: Connection, discussions: Iterable[str]) -> dict[str, Strip]:
-    """The newest strips of these discussions (`site/discussion`), as far as there are any."""
-    rows = await connection.fetch(_SQL["read_strips"], list(discussions))
-    return {row["discussion"]: codec.decode(row["strip"], Strip) for row in rows}
-
-
 async def read_newer(connection: Connection, known: Mapping[str, Version]) -> dict[str, Strip]:
     """Those of these strips whose version is not the known one."""
     rows = await connection.fetch(
