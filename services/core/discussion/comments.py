@@ -145,6 +145,7 @@ def _judged(
             )
             result = "published"
         case "hold":
+            # What waits is always the newest revision, so a moderator never rules on another text.
             stays = comment.status == "published" and policy.edit_hold == "keep"
             after = replace(
                 comment,
@@ -204,7 +205,7 @@ def _rejected(comment: Comment) -> Comment:
     """A rejected edit leaves what is in view; what readers reported goes on waiting."""
     if comment.status == "published":
         if comment.held_reason == "report":
-            return comment
+            return replace(comment, held_revision=comment.revision)
         return replace(comment, held_revision=None, held_reason=None, held_since=None)
     return replace(
         comment, status="rejected", held_revision=None, held_reason=None, held_since=None

@@ -77,11 +77,14 @@ class _Index:
         for entry in entries:
             first = entry[0]
             (self._stems if first.stem else self._words).setdefault(first.text, []).append(entry)
+        self._empty = not self._words and not self._stems
         self._lengths = sorted({len(stem) for stem in self._stems})
         self._remembered = lru_cache(maxsize=65_536)(self._beginning_with)
 
     def find(self, reading: Reading) -> list[Span]:
         spans: list[Span] = []
+        if self._empty:
+            return spans
         words = reading.words
         for position, word in enumerate(words):
             text = word.text

@@ -83,6 +83,7 @@ def check_counts(table: Table) -> None:
         assert comment.visible_descendants == len(under)
         assert comment.status != "published" or comment.published_revision is not None
         assert (comment.held_revision is None) == (comment.held_reason is None)
+        assert comment.held_revision in (None, comment.revision)
         assert comment.held_revision is None or comment.deleted_at is None
         assert comment.status != "pending" or comment.held_revision or comment.deleted_at
 

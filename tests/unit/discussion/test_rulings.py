@@ -100,3 +100,14 @@ def test_report_on_the_revision_in_view_hides_it_though_an_edit_is_held() -> Non
     reported(table, "xyz")
     comment = table.comment("c1")
     assert (comment.status, comment.held_revision, comment.held_reason) == ("pending", 2, "report")
+
+
+def test_rejected_edit_does_not_clear_what_readers_reported() -> None:
+    table = an_open_table()
+    table.say("c1")
+    table.decide("c1", "approve", status="published")
+    reported(table, "xyz")
+    table.edit("c1", "reject this")
+    comment = table.comment("c1")
+    assert (comment.status, comment.published_revision) == ("published", 1)
+    assert (comment.held_revision, comment.held_reason) == (2, "report")
