@@ -91,12 +91,13 @@ async def close(pool: db.Pool) -> None:
 def main() -> int:
     shape = settings.Logs.read()
     logs.set_up(shape.level, shape.format)
+    code = 0
     try:
         asyncio.run(run())
-    except Misconfigured as error:
-        log.error("%s", error)
-        return 2
-    return 0
+    except* Misconfigured as errors:  # alone, or out of the task group
+        log.error("%s", errors.exceptions[0])
+        code = 2
+    return code
 
 
 if __name__ == "__main__":
