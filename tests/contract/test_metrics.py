@@ -25,3 +25,27 @@ def declared() -> set[str]:
 def test_documented_metrics_are_the_declared_ones() -> None:
     named = re.findall(r"`(veche_[a-z_]+)", PAGE.read_text("utf-8"))
     assert {re.sub(SUFFIXES, "", name) for name in named} == declared()
+
+
+DEPLOYED = sorted(
+    path for path in (PAGE.parents[1] / "deploy").rglob("*") if path.suffix in (".yml", ".json")
+)
+
+
+def test_alerts_and_dashboards_ask_for_metrics_that_exist() -> None:
+    samples = {
+        sample
+        for metric in REGISTRY.collect()
+        if metric.name.startswith("veche_")
+        for sample in (
+            metric.name,
+            *(metric.name + end for end in ("_total", "_bucket", "_count", "_sum", "_info")),
+        )
+    }
+    asked = {
+        (path.name, name)
+        for path in DEPLOYED
+        for name in re.findall(r"\bveche_[a-z_]+\b", path.read_text("utf-8"))
+    }
+    assert asked
+    assert {(file, name) for file, name in asked if name not in samples} == set()
