@@ -108,35 +108,28 @@ async def _send_batch(client: httpx.AsyncClient, items: list[dict[str, Any]]) ->
     """Sends until every item has a last word; an unknown answer is sent again under the same id."""
     counts: Counter[str] = Counter()
     deadline = time.monotonic() + GIVE_UP_SECONDS
-    waiting = items
-    while waiting:
+    body = codec.encode({"events": items})
+    while True:
         if time.monotonic() > deadline:
             raise ReplayFailed(
                 f"no answer for {GIVE_UP_SECONDS:.0f} s; is `veche up` running? "
                 f"Run the same command again later: what was sent counts once"
             )
         try:
-            answer = await client.post("/v1/events", content=codec.encode({"events": waiting}))
+            answer = await client.post("/v1/events", content=body)
         except httpx.TransportError:
             await asyncio.sleep(1.0)
             continue
         if answer.status_code in (429, 503):
+            # Unknown: some may be in the log. All go again; what is there counts once.
             await asyncio.sleep(float(answer.headers.get("Retry-After", "1")))
             continue
         if answer.status_code >= 400:
             raise ReplayFailed(f"{answer.status_code}: {answer.text[:500]}")
-        again = []
-        for item, result in zip(waiting, answer.json()["results"], strict=True):
-            if result["status"] == 202:
-                counts["accepted"] += 1
-            elif result["status"] in (429, 503):
-                again.append(item)
-            else:
-                counts[f"refused ({result.get('code', result['status'])})"] += 1
-        waiting = again
-        if again:
-            await asyncio.sleep(1.0)
-    return counts
+        for result in answer.json()["results"]:
+            accepted = result["status"] == 202
+            counts["accepted" if accepted else f"refused ({result['problem']['code']})"] += 1
+        return counts
 
 
 def batches(items: Iterable[dict[str, Any]], most: int) -> Iterator[list[dict[str, Any]]]:

@@ -54,8 +54,11 @@ class Comment:
     shown: int | None = None
     held: int | None = None
     deleted: bool = False
+    reported: bool = False
+    """It waits because readers reported it."""
     ruling: str | None = None
-    approved: set[int] = field(default_factory=set)
+    approved: int | None = None
+    """The revision that a moderator let stand last."""
     reporters: dict[int, set[str]] = field(default_factory=dict)
     votes: dict[str, int] = field(default_factory=dict)
 
@@ -114,10 +117,14 @@ class Discussion:
 
     def edit(self, id: str, author: str, text: str) -> str:
         comment = self.comments.get(id)
-        if comment is None or comment.author != author or comment.deleted or self.state != "open":
+        if comment is None or comment.author != author or comment.deleted:
+            return "refused"
+        if comment.texts[-1] == text:
+            return "applied"
+        if self.state != "open":
             return "refused"
         ruled = verdict(text)
-        if ruled == "publish" and comment.ruling == "reject":
+        if ruled == "publish" and (comment.ruling == "reject" or comment.reported):
             ruled = "hold"
         comment.texts.append(text)
         revision = comment.revision
@@ -125,40 +132,42 @@ class Discussion:
             comment.status, comment.shown, comment.held = "published", revision, None
         elif ruled == "hold":
             comment.held = revision
+            comment.reported = comment.reported and verdict(text) == "publish"
             if comment.status == "rejected":
                 comment.status = "pending"
-        else:
+        elif comment.status != "published":
+            comment.status, comment.held = "rejected", None
+        elif not comment.reported:
             comment.held = None
-            if comment.status == "pending":
-                comment.status = "rejected"
         return {"publish": "published", "hold": "held", "reject": "rejected"}[ruled]
 
     def delete(self, id: str, author: str) -> str:
         comment = self.comments.get(id)
         if comment is None or comment.author != author:
             return "refused"
-        comment.deleted, comment.held = True, None
+        comment.deleted, comment.held, comment.reported = True, None, False
         return "applied"
 
     def report(self, id: str, reporter: str, revision: int) -> str:
         comment = self.comments.get(id)
         if comment is None or comment.author == reporter or comment.deleted:
             return "refused"
-        if not 1 <= revision <= comment.revision:
+        if revision not in (comment.revision, comment.shown):
             return "refused"
         reporters = comment.reporters.setdefault(revision, set())
+        if reporter in reporters:
+            return "applied"
         reporters.add(reporter)
-        if (
-            revision == comment.revision
-            and len(reporters) >= REPORT_THRESHOLD
-            and comment.held is None
-            and comment.status == "published"
-        ):
-            comment.held = revision
-            if revision not in comment.approved:
-                comment.status = "pending"
-            return "held"
-        return "applied"
+        if comment.status != "published" or len(reporters) < REPORT_THRESHOLD:
+            return "applied"
+        approved = comment.approved == revision
+        if approved and (len(reporters) % REPORT_THRESHOLD or comment.held is not None):
+            return "applied"
+        comment.held = comment.held or comment.revision
+        comment.reported = True
+        if not approved:
+            comment.status = "pending"
+        return "held"
 
     def decide(self, id: str, ruling: str, revision: int, status: str) -> str:
         comment = self.comments.get(id)
@@ -166,13 +175,12 @@ class Discussion:
             return "refused"
         if (comment.revision, comment.status) != (revision, status):
             return "refused"
-        comment.held, comment.ruling = None, ruling
+        comment.held, comment.reported, comment.ruling = None, False, ruling
         if ruling == "reject":
-            comment.status = "rejected"
-            return "rejected"
-        comment.status, comment.shown = "published", revision
-        comment.approved.add(revision)
-        return "published"
+            comment.status, comment.approved = "rejected", None
+        else:
+            comment.status, comment.shown, comment.approved = "published", revision, revision
+        return "applied"
 
     def vote(self, voter: str, value: int, comment_id: str | None) -> None:
         if comment_id is None:

@@ -67,7 +67,7 @@ def test_a_discussion_by_hand() -> None:
     assert [(c.id, c.visible) for c in d.replies("c1")] == [("c2", False), ("c4", True)]
     assert (d.comments["c1"].up, d.comments["c1"].down) == (1, 0)
 
-    assert d.decide("c2", "approve", 1, "pending") == "published"
+    assert d.decide("c2", "approve", 1, "pending") == "applied"
     assert d.decide("c2", "reject", 1, "pending") == "refused"
     assert d.delete("c4", "cat") == "applied"
     assert d.delete("c4", "ann") == "refused"
@@ -84,10 +84,10 @@ def test_edits_by_hand() -> None:
     assert (d.comments["c1"].visible, d.comments["c1"].body) == (True, "first")
     assert d.edit("c1", "ann", "third otvergun") == "rejected"
     assert (d.comments["c1"].visible, d.comments["c1"].body) == (True, "first")
-    assert d.decide("c1", "reject", 3, "published") == "rejected"
+    assert d.decide("c1", "reject", 3, "published") == "applied"
     assert d.strip()["comments"] == 0
     assert d.edit("c1", "ann", "fourth, clean") == "held"
-    assert d.decide("c1", "approve", 4, "pending") == "published"
+    assert d.decide("c1", "approve", 4, "pending") == "applied"
     assert (d.comments["c1"].visible, d.comments["c1"].body) == (True, "fourth, clean")
 
 
@@ -98,8 +98,9 @@ def test_reports_by_hand() -> None:
     assert [d.report("c1", reader, 1) for reader in ("bob", "bob", "cat")] == ["applied"] * 3
     assert d.report("c1", "dan", 1) == "held"
     assert d.strip()["comments"] == 0
-    assert d.decide("c1", "approve", 1, "pending") == "published"
-    assert d.report("c1", "eve", 1) == "held"
+    assert d.decide("c1", "approve", 1, "pending") == "applied"
+    assert [d.report("c1", reader, 1) for reader in ("eve", "fay")] == ["applied"] * 2
+    assert d.report("c1", "gil", 1) == "held", "the sixth report: twice the threshold"
     assert d.strip()["comments"] == 1, "an approved revision is queued and never hidden"
 
 
