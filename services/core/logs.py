@@ -46,5 +46,10 @@ def set_up(level: str = "info", format: str = "text") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for chatty in ("aiokafka", "asyncio", "uvicorn.access", "uvicorn.error", "httpx", "httpcore"):
+    # aiokafka repeats itself many times a second while a broker is away; consume and produce say it
+    # once. Its own words are there at level debug.
+    logging.getLogger("aiokafka").setLevel(
+        logging.WARNING if level.lower() == "debug" else logging.CRITICAL
+    )
+    for chatty in ("asyncio", "uvicorn.access", "uvicorn.error", "httpx", "httpcore"):
         logging.getLogger(chatty).setLevel(logging.WARNING)

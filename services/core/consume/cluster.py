@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
 from uuid import UUID
 
-from aiokafka import errors
+from aiokafka import AIOKafkaConsumer, TopicPartition, errors
 from aiokafka.client import AIOKafkaClient
 from aiokafka.protocol.abstract import AbstractType
 from aiokafka.protocol.api import Request, RequestStruct, Response
@@ -20,6 +23,9 @@ from aiokafka.protocol.types import (
     Schema,
     TaggedFields,
 )
+
+from services.core import settings
+from services.core.errors import Retryable
 
 
 class _Uuid(AbstractType[UUID]):  # type: ignore[misc]
@@ -123,4 +129,43 @@ async def topic_ids(client: AIOKafkaClient, names: Iterable[str]) -> dict[str, U
             found[name] = topic_id
         elif error_code != errors.UnknownTopicOrPartitionError.errno:
             raise errors.for_code(error_code)(name)
+    return found
+
+
+@dataclass(frozen=True)
+class Log:
+    """What the cluster holds of a topic: partition → [begin, end) offsets."""
+
+    topic_id: UUID
+    ranges: dict[int, tuple[int, int]]
+
+
+async def logs(kafka: settings.Kafka, names: Iterable[str]) -> dict[str, Log]:
+    """Topic as in schemas/topics.toml → what the cluster holds; absent topics are left out.
+
+    Raises Retryable where Kafka does not answer within ten seconds.
+    """
+    client = AIOKafkaConsumer(bootstrap_servers=kafka.bootstrap, client_id="veche-look")
+    found: dict[str, Log] = {}
+    try:
+        async with asyncio.timeout(10):
+            await client.start()
+            wanted = {kafka.topic(name): name for name in names}
+            for full, topic_id in (await topic_ids(client._client, wanted)).items():
+                await client._client._wait_on_metadata(full)
+                places = [
+                    TopicPartition(full, partition)
+                    for partition in sorted(client.partitions_for_topic(full) or ())
+                ]
+                begins = await client.beginning_offsets(places)
+                ends = await client.end_offsets(places)
+                found[wanted[full]] = Log(
+                    topic_id, {place.partition: (begins[place], ends[place]) for place in places}
+                )
+    except (errors.KafkaError, TimeoutError, OSError) as error:
+        raise Retryable(f"Kafka at {kafka.bootstrap} does not answer: {error!r}") from error
+    finally:
+        with suppress(errors.KafkaError, TimeoutError, OSError):
+            async with asyncio.timeout(5):
+                await client.stop()
     return found

@@ -66,6 +66,7 @@ class Consumer:
         self._joined = False
         self._trouble: asyncio.Future[None] | None = None
         self._failing: str | None = None
+        self._away = False
         self._stuck: str | None = None
         self._beats = 0
         self._silent: dict[PartitionLoop, tuple[int, int]] = {}
@@ -74,6 +75,8 @@ class Consumer:
         """None where it is in the group and every partition goes on or is stopped by name."""
         if not self._joined:
             return f"not in the group yet{': ' + self._failing if self._failing else ''}"
+        if self._away:
+            return "Kafka does not answer"
         for loop in list(self._loops.values()):
             if loop.failing is not None:
                 return f"{loop} waits: {loop.failing}"
@@ -283,11 +286,19 @@ class Consumer:
                     )
 
     async def _compare_identities(self, client: AIOKafkaConsumer) -> None:
-        with suppress(errors.KafkaError, TimeoutError, OSError):
+        try:
             async with asyncio.timeout(3):
                 ids = await cluster.topic_ids(client._client, self._sources)
-            for place, loop in self._loops.items():
-                loop.seen_topic_id = ids.get(place.topic, loop.seen_topic_id)
+        except (errors.KafkaError, TimeoutError, OSError) as error:
+            if not self._away:
+                log.warning("group %s: Kafka does not answer: %r", self._group, error)
+            self._away = True
+            return
+        if self._away:
+            log.info("group %s: Kafka answers", self._group)
+        self._away = False
+        for place, loop in self._loops.items():
+            loop.seen_topic_id = ids.get(place.topic, loop.seen_topic_id)
 
     async def _hint(self, client: AIOKafkaConsumer, hinted: dict[TopicPartition, int]) -> None:
         """Tells Kafka the offsets, for lag tools: nothing of ours ever reads them."""

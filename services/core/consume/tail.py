@@ -6,14 +6,15 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import AsyncIterator
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition, errors
 
 from services.core import settings
+from services.core.errors import Retryable
 
 log = logging.getLogger(__name__)
 
@@ -59,20 +60,40 @@ class Tail:
         self.last_record_at: datetime | None = None
 
     async def __aiter__(self) -> AsyncIterator[list[TailRecord]]:
+        async with aclosing(self._lists()) as lists:
+            async for records in lists:
+                if records:
+                    yield records
+
+    async def held(self) -> AsyncIterator[list[TailRecord]]:
+        """What the topic holds now, then ends. Raises Retryable where Kafka does not answer."""
+        async with aclosing(self._lists()) as lists:
+            async for records in lists:
+                if records:
+                    yield records
+                if self._failing:
+                    raise Retryable(f"{self._topic} cannot be read: Kafka does not answer")
+                self._check_caught_up()
+                if self.caught_up.is_set():
+                    return
+
+    async def _lists(self) -> AsyncGenerator[list[TailRecord], None]:
+        """[] where nothing came, or where the connection was lost."""
         pause = 0.1
         while True:
             try:
-                async for records in self._connection():
-                    pause = 0.1
-                    if records:
+                async with aclosing(self._connection()) as connection:
+                    async for records in connection:
+                        pause = 0.1
                         yield records
-                    self._check_caught_up()
+                        self._check_caught_up()
             except (errors.KafkaError, TimeoutError, OSError) as error:
                 self._lost(error)
+            yield []
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311
             pause = min(5.0, pause * 2)
 
-    async def _connection(self) -> AsyncIterator[list[TailRecord]]:
+    async def _connection(self) -> AsyncGenerator[list[TailRecord], None]:
         """One aiokafka consumer's life. Raises when it cannot go on; [] means nothing came."""
         client = AIOKafkaConsumer(
             bootstrap_servers=self._kafka.bootstrap,
