@@ -126,7 +126,7 @@ class Reader:
     @classmethod
     def read(cls, env: Mapping[str, str] = os.environ) -> Reader:
         return cls(
-            strips=_whole(env, "VECHE_READER_STRIPS", 200_000),
+            strips=_whole(env, "VECHE_READER_STRIPS", 50_000),
             streams=_whole(env, "VECHE_READER_STREAMS", 10_000),
             stream_queue=_whole(env, "VECHE_READER_STREAM_QUEUE", 16),
             socket_buffer_bytes=_whole(env, "VECHE_READER_SOCKET_BUFFER", 65_536),

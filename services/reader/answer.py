@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 
 from services.reader.parts import Parts
 from services.reader.problem import Problem, bad_parameter, not_found
-from services.reader.rendered import COMPRESS_FROM_BYTES, FRESH, SECURITY, Headers, code, matches
+from services.reader.rendered import SECURITY, Encoded, Headers, matches
 
 PRIVATE = b"no-store"
 
@@ -27,11 +27,10 @@ def raw(status: int, body: bytes, headers: Headers) -> Response:
     return response
 
 
-def public(request: Request, body: bytes, said: Headers | None = None) -> Response:
+def public(request: Request, encoded: Encoded) -> Response:
     """200 or 304, in the coding that the client likes; caches may keep it for a second."""
     accepts = request.headers.get("accept-encoding", "").encode("latin-1")
-    coding = parts_of(request).choose_coding(accepts) if len(body) >= COMPRESS_FROM_BYTES else ""
-    coded = code(body, coding, FRESH, said or [])
+    coded = encoded.coded_as(parts_of(request).choose_coding(accepts))
     if_none_match = request.headers.get("if-none-match", "").encode("latin-1")
     if if_none_match and matches(if_none_match, coded.etag):
         return raw(304, b"", coded.unchanged)

@@ -52,7 +52,8 @@ class Followed:
             group.create_task(self._watch())
             async for records in self._tail:
                 for place, record in enumerate(records, 1):
-                    self._apply(record.key.decode(), record.value, record.recorded_at)
+                    key = record.key.decode("utf-8", "replace")
+                    self._apply(key, record.value, record.recorded_at)
                     if place % _RECORDS_A_TURN == 0:
                         await asyncio.sleep(0)
 

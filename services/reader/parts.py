@@ -10,7 +10,7 @@ from services.core.db import Pool
 from services.reader.best import Orders
 from services.reader.broadcast import Broadcaster, Places
 from services.reader.cursor import Cursors
-from services.reader.rendered import CodingChoice
+from services.reader.rendered import CodingChoice, Encoded
 from services.reader.shared import Shared
 from services.reader.shelf import Feeds, Strips
 
@@ -35,7 +35,7 @@ class Parts:
     pool: Pool
     cursors: Cursors
     orders: Orders
-    pages: Shared[bytes]
+    pages: Shared[Encoded]
     choose_coding: CodingChoice
     origins: frozenset[str]
     now: Callable[[], datetime]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
 
@@ -43,32 +43,44 @@ class Coded:
     unchanged: Headers
 
 
-@dataclass(slots=True)
-class Rendered:
-    """One version of a snapshot; `published_at` is the time of its record."""
+class Encoded:
+    """One body in every coding that was asked for; `said` are headers of its own."""
 
-    version: Version
-    published_at: datetime
-    body: bytes
-    coded: dict[str, Coded] = field(default_factory=dict)
+    __slots__ = ("_coded", "_said", "body")
+
+    def __init__(self, body: bytes, said: Headers | None = None) -> None:
+        self.body = body
+        self._said = said or []
+        self._coded: dict[str, Coded] = {}
 
     def coded_as(self, coding: str) -> Coded:
         """`coding` is "" (identity) or a key of the compressors; made at its first use."""
-        made = self.coded.get(coding)
+        made = self._coded.get(coding)
         if made is None:
             if coding and len(self.body) < COMPRESS_FROM_BYTES:
                 made = self.coded_as("")
             else:
-                made = code(self.body, coding, FRESH, self._said())
-            self.coded[coding] = made
+                made = code(self.body, coding, FRESH, self._said)
+            self._coded[coding] = made
         return made
 
-    def _said(self) -> Headers:
-        modified = format_datetime(self.published_at, usegmt=True)
-        return [
-            (b"veche-version", str(self.version).encode()),
-            (b"last-modified", modified.encode()),
-        ]
+
+class Rendered(Encoded):
+    """One version of a snapshot; `published_at` is the time of its record."""
+
+    __slots__ = ("published_at", "version")
+
+    def __init__(self, version: Version, published_at: datetime, body: bytes) -> None:
+        modified = format_datetime(published_at, usegmt=True)
+        super().__init__(
+            body,
+            [
+                (b"veche-version", str(version).encode()),
+                (b"last-modified", modified.encode()),
+            ],
+        )
+        self.version = version
+        self.published_at = published_at
 
 
 def code(body: bytes, coding: str, cache_control: bytes, said: Headers) -> Coded:

@@ -19,6 +19,7 @@ from services.reader.open import OpenStream
 from services.reader.parts import Parts
 from services.reader.problem import bad_parameter, not_found
 from services.reader.reading import reading
+from services.reader.rendered import Encoded
 from services.reader.shelf import KeptStrip, render_strip, strip_shown
 from services.reader.thread import comment_shown, roots_shown
 
@@ -37,7 +38,7 @@ Sort = Literal["newest", "oldest", "best"]
 @router.get("/discussions/{discussion}", name="discussion")
 async def discussion(request: Request, site: str, discussion: str) -> Response:
     kept = await strip_of(parts_of(request), discussion_key(site, discussion))
-    return public(request, kept.rendered.body, _version_said(kept.strip))
+    return public(request, Encoded(kept.rendered.body, _version_said(kept.strip)))
 
 
 @router.get("/counters", name="counters")
@@ -68,7 +69,7 @@ async def counters(
         {"counters": shown, "unknown": [name for name in asked if name not in shown]}
     )
     age = parts.freshness.strips_age_seconds()
-    return public(request, body, [(b"age", str(age).encode())] if age else None)
+    return public(request, Encoded(body, [(b"age", str(age).encode())] if age else None))
 
 
 @router.get("/discussions/{discussion}/comments", name="comments")
@@ -87,15 +88,17 @@ async def comments(
     version = await _version_of(parts, key)
     listing = f"comments {key} {sort}"
 
-    async def page() -> bytes:
+    async def page() -> Encoded:
         if sort == "best":
             shown = await _best(parts, key, listing, limit, replies, cursor)
         else:
             shown = await _in_time(parts, key, listing, sort, limit, replies, cursor)
-        return codec.encode({"discussion": discussion, "version": version, "sort": sort} | shown)
+        return Encoded(
+            codec.encode({"discussion": discussion, "version": version, "sort": sort} | shown)
+        )
 
-    body = await parts.pages.get((key, sort, limit, replies, cursor, version), page)
-    return public(request, body)
+    encoded = await parts.pages.get((key, sort, limit, replies, cursor, version), page)
+    return public(request, encoded)
 
 
 @router.get("/discussions/{discussion}/comments/{comment}/replies", name="replies")
@@ -122,18 +125,16 @@ async def replies(
         )
     more = len(listed) > limit
     shown = listed[:limit]
-    return public(
-        request,
-        codec.encode(
-            {
-                "discussion": discussion,
-                "version": version,
-                "comment": comment,
-                "replies": [comment_shown(reply) for reply in shown],
-                "next": _seal(parts, listing, shown[-1]) if more else None,
-            }
-        ),
+    body = codec.encode(
+        {
+            "discussion": discussion,
+            "version": version,
+            "comment": comment,
+            "replies": [comment_shown(reply) for reply in shown],
+            "next": _seal(parts, listing, shown[-1]) if more else None,
+        }
     )
+    return public(request, Encoded(body))
 
 
 @router.get("/feeds/{feed}/stream", name="feed_stream")

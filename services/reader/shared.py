@@ -31,10 +31,18 @@ class Shared(Generic[V]):
             kept = (now, answer)
             self._kept[key] = kept
             self._kept.move_to_end(key)
-            if len(self._kept) > self._bound:
-                self._kept.popitem(last=False)
+            self._forget(now)
         # Shielded: one client that leaves does not cancel the others' query.
         return await asyncio.shield(kept[1])
+
+    def _forget(self, now: float) -> None:
+        """What expired, and the oldest where there are too many."""
+        while self._kept:
+            made_at, oldest = next(iter(self._kept.values()))
+            expired = oldest.done() and now - made_at >= self._seconds
+            if not expired and len(self._kept) <= self._bound:
+                return
+            self._kept.popitem(last=False)
 
     def _made(self, key: Hashable, answer: asyncio.Future[V]) -> None:
         failed = answer.cancelled() or answer.exception() is not None

@@ -162,6 +162,19 @@ async def test_a_discussion_stream_brings_comments_and_resumes_or_resets(
         assert (await opened.next())[:2] == ("strip", "2.4")
 
 
+async def test_it_starts_and_serves_feeds_while_postgres_is_away(
+    services: Services, topics: Topics
+) -> None:
+    await topics.feed(a_feed(1))
+    away = {"VECHE_POSTGRES_DSN": "postgresql://veche@127.0.0.1:1/veche"}
+    reader = services.start("reader", away)
+    await asyncio.to_thread(reader.wait_ready)
+    await until(reader.url + FEED, "1.1")
+    async with httpx.AsyncClient() as client:
+        answer = await client.get(reader.url + STRIP + "/comments")
+    assert (answer.status_code, answer.json()["type"]) == (503, "/problems/unavailable")
+
+
 async def test_streams_of_unknown_discussions_are_404(reader: ServiceProcess) -> None:
     async with httpx.AsyncClient() as client:
         answer = await client.get(reader.url + "/v1/sites/gazette/discussions/none/stream")

@@ -10,10 +10,11 @@ from services.reader.cursor import AfterComment, AfterRank, Cursors
 from services.reader.problem import Problem
 
 CURSORS = Cursors(b"k" * 32)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @given(
-    st.datetimes(min_value=datetime(1971, 1, 1), timezones=st.just(UTC)),
+    st.integers(0, 2**52).map(lambda us: EPOCH + timedelta(microseconds=us)),
     st.from_regex(r"[A-Za-z0-9._~-]{1,64}", fullmatch=True),
 )
 def test_a_cursor_comes_back_to_the_microsecond(at: datetime, comment: str) -> None:
@@ -28,19 +29,15 @@ def test_a_rank_comes_back_exactly(score: float, position: int) -> None:
     assert CURSORS.open("l", CURSORS.seal("l", rank), AfterRank) == rank
 
 
-@given(st.integers(0, 60), st.characters(codec="ascii"))
+@given(st.integers(0, 40), st.sampled_from("ABCxyz012-_"))
 def test_an_altered_cursor_is_refused_by_name(place: int, letter: str) -> None:
     sealed = CURSORS.seal("l", AfterComment(1, "c" * 20))
     altered = sealed[:place] + letter + sealed[place + 1 :]
     if altered == sealed:
         return
-    try:
-        opened = CURSORS.open("l", altered, AfterComment)
-    except Problem as problem:
-        assert (problem.status, problem.members) == (400, {"parameter": "cursor"})
-    else:
-        # Only the unused bits of the last character may differ.
-        assert opened == AfterComment(1, "c" * 20)
+    with pytest.raises(Problem) as refused:
+        CURSORS.open("l", altered, AfterComment)
+    assert (refused.value.status, refused.value.members) == (400, {"parameter": "cursor"})
 
 
 @pytest.mark.parametrize("cursor", ["x", "é", "=", "a" * 2_000, "////"])

@@ -64,6 +64,20 @@ async def test_an_answer_is_kept_for_its_time_only() -> None:
     assert await shared.get("k", make) == 1.5
 
 
+async def test_expired_answers_are_forgotten() -> None:
+    now = [0.0]
+    shared: Shared[int] = Shared(1.0, 1_000, lambda: now[0])
+
+    async def make() -> int:
+        return 1
+
+    for number in range(100):
+        await shared.get(number, make)
+    now[0] = 2.0
+    await shared.get("another", make)
+    assert list(shared._kept) == ["another"]
+
+
 async def test_kept_answers_are_bounded() -> None:
     shared: Shared[int] = Shared(100.0, 3, lambda: 0.0)
 
