@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { el, timeOf } from "./dom.js";
 import { listen } from "./live.js";
-import { clock, language, number, t } from "./texts.js";
+import { clock, language, number, t, unit } from "./texts.js";
 
 const SHOWN = 15;
 let close = () => {};
@@ -52,7 +52,7 @@ function row(entry, current, fresh) {
     ),
     el(
       "span",
-      { class: "count", title: t("comments"), "aria-label": `${entry.comments} ${t("comments")}` },
+      { class: "count", title: `${number(entry.comments)} ${unit("comments", entry.comments)}` },
       number(entry.comments),
     ),
   );

@@ -1,7 +1,7 @@
 // The strip under the title: views · comments · rating.
 
 import { el } from "./dom.js";
-import { number, t } from "./texts.js";
+import { number, t, unit } from "./texts.js";
 import { Vote } from "./vote.js";
 
 export class Strip {
@@ -27,9 +27,10 @@ export class Strip {
 
 function figure(name) {
   const value = el("b", {}, "–");
-  const element = el("span", { class: "figure" }, value, el("span", { class: "unit" }, t(name)));
+  const named = el("span", { class: "unit" }, unit(name, 0));
   const show = (count) => {
     value.textContent = number(count);
+    named.textContent = unit(name, count);
   };
-  return { element, show };
+  return { element: el("span", { class: `figure ${name}` }, value, named), show };
 }

@@ -23,8 +23,8 @@ const TEXTS = {
     opening: "Обсуждение вот-вот откроется…",
     closed: "Обсуждение закрыто, новые комментарии не принимаются.",
     noComments: "Пока никто не высказался. Будьте первым.",
-    views: "просмотры",
-    comments: "комментарии",
+    views: { one: "просмотр", few: "просмотра", many: "просмотров" },
+    comments: { one: "комментарий", few: "комментария", many: "комментариев" },
     rating: "рейтинг",
     voteUp: "Нравится",
     voteDown: "Не нравится",
@@ -103,8 +103,8 @@ const TEXTS = {
     opening: "The discussion is about to open…",
     closed: "The discussion is closed to new comments.",
     noComments: "Nobody has spoken yet. Be the first.",
-    views: "views",
-    comments: "comments",
+    views: { one: "view", other: "views" },
+    comments: { one: "comment", other: "comments" },
     rating: "rating",
     voteUp: "Like",
     voteDown: "Dislike",
@@ -176,6 +176,12 @@ export function t(name, ...values) {
   return text.replace(/\{(\d)\}/g, (_, index) => values[index]);
 }
 
+// The unit that goes with a count: 1 просмотр, 2 просмотра, 5 просмотров.
+export function unit(name, count) {
+  const forms = TEXTS[language][name];
+  return forms[new Intl.PluralRules(language).select(count)] ?? forms.many ?? forms.other;
+}
+
 export function number(value) {
   return new Intl.NumberFormat(language).format(value);
 }
@@ -202,5 +208,5 @@ export function clock(instant) {
   if (Date.now() - date > 86400e3) {
     return date.toLocaleDateString(language, { day: "2-digit", month: "2-digit" });
   }
-  return date.toLocaleTimeString(language, { hour: "2-digit", minute: "2-digit" });
+  return date.toLocaleTimeString(language, { hour: "2-digit", minute: "2-digit", hour12: false });
 }

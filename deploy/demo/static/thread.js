@@ -9,6 +9,7 @@ import { t } from "./texts.js";
 
 export const SORTS = ["newest", "oldest", "best"];
 const OWN_AGAIN_SECONDS = 10;
+const PUBLISHED_SHOWN_SECONDS = 6;
 
 export class Thread {
   constructor(discussion, sort) {
@@ -46,13 +47,13 @@ export class Thread {
     for (const comment of this.comments.values()) comment.element.remove();
     this.comments.clear();
     this.version = page.version;
-    this.add(page, true);
+    this.add(page);
     await this.loadOwn();
   }
 
-  add(page, first = false) {
+  add(page) {
     for (const root of page.comments) {
-      this.put(root, first ? "end" : "end");
+      this.put(root, "end");
       for (const reply of root.first_replies) this.put(reply, "end");
       this.moreReplies(root.id, root.more_replies);
     }
@@ -253,28 +254,34 @@ export class Thread {
     }
     const { result, reason, findings, revision } = told;
     if (result === "published") {
-      comment.own = null;
-      const reader = session.reader();
-      const root = comment.root ?? comment.id;
       const before = comment.data ?? {
-        id: comment.id, root, parent: comment.parent, submitted_at: told.recorded_at,
-        author: reader, replies: 0, up: 0, down: 0, rating: 0,
+        id: comment.id,
+        root: comment.root ?? comment.id,
+        parent: comment.parent,
+        submitted_at: told.recorded_at,
+        author: session.reader(),
+        replies: 0,
+        up: 0,
+        down: 0,
+        rating: 0,
       };
+      comment.own = null;
       const edited = revision > 1 ? { revision, at: told.recorded_at } : null;
       // The stream may have brought it, or a newer one, already.
       if (!comment.data || (comment.data.edited?.revision ?? 1) < revision) {
         comment.data = { ...before, hidden: false, body, edited };
       }
-      comment.note = el("span", { class: "badge published fading", "data-status": "published" }, t("published"));
+      comment.note = badge("published");
       comment.render();
+      setTimeout(() => comment.say(""), PUBLISHED_SHOWN_SECONDS * 1000);
     } else if (result === "waiting") {
       comment.say(t("unknownYet"));
     } else if (result === "refused" && comment.data) {
       comment.say(refusal(told).message);
     } else {
-      const at = comment.own?.submitted_at ?? comment.data?.submitted_at;
-      const parent = comment.parent;
-      comment.own = { id: comment.id, parent, body, submitted_at: at, status: result, reason, findings, revision };
+      const { id, parent, submittedAt } = comment;
+      const waits = { id, parent, body, submitted_at: submittedAt };
+      comment.own = { ...waits, status: result, reason, findings, revision };
       comment.render();
       if (result === "refused") comment.say(button(t("dismiss"), () => this.drop(comment), { class: "link" }));
     }
@@ -301,6 +308,10 @@ export class Thread {
   say(text) {
     this.empty.textContent = text;
   }
+}
+
+function badge(status) {
+  return el("b", { class: `badge ${status}`, "data-status": status }, t(status));
 }
 
 function refusal(told) {
