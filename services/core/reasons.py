@@ -48,8 +48,8 @@ REFUSED: Mapping[str, Text] = {
         "Nobody reports a comment of their own.",
     ),
     "revision_stale": Text(
-        "Портал уже сообщил более новое состояние обсуждения.",
-        "The portal has stated a newer state of the discussion already.",
+        "Уже есть более новая версия; это относилось к прежней.",
+        "There is a newer revision already; this was about an older one.",
     ),
     "revision_unknown": Text("Такой версии комментария нет.", "The comment has no such revision."),
     "conflict": Text(

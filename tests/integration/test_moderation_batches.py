@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
 from services.core import codec, db, events, settings
 from services.core.consume import Batch, Record
 from services.core.db import Pool
 from services.core.discussion import LiveJudge, RecordedJudge
 from services.core.rules import Facts, Ruleset, Submission, load
+from services.moderation import queue
 from services.moderation.handle import Moderation, set_policies
 from services.moderation.rules import Rules
 
@@ -177,6 +180,47 @@ async def test_batches_of_one_and_of_all_leave_the_same_tables(
     assert {"held", "rejected", "published", "refused"} <= {result for _, result, _ in seen}
 
 
+TIGHT = """
+rules:
+  - {id: flood, family: floods, action: hold, more_than: 3, within_minutes: 2, TEXTS}
+  - {id: own, family: repeats, action: hold, scope: author, at_least: 2, within_minutes: 3, TEXTS}
+  - {id: site, family: repeats, action: note, scope: site, at_least: 4, within_minutes: 1, TEXTS}
+  - {id: newcomer, family: new_authors, action: note, fewer_than: 4, TEXTS}
+""".replace("TEXTS", "title: {ru: а, en: a}, reason: {ru: а, en: a}")
+
+
+async def test_facts_do_not_depend_on_the_batch_though_times_are_stated_in_any_order(
+    pool: Pool,
+) -> None:
+    chance = random.Random(11)
+    ruleset = load({"tight.yml": TIGHT})
+    told: list[Any] = [opened("d1"), opened("D2")]
+    for n in range(300):
+        comment = f"{chance.choice('aBcD')}{n}"
+        # Few instants, so that many comments share one.
+        stated = NOON + timedelta(seconds=15 * chance.randrange(40))
+        told.append(
+            said(
+                chance.choice(["d1", "D2"]), comment, f"текст {chance.randrange(6)}",
+                by=f"reader{chance.randrange(4)}", occurredat=stated, role="importer",
+            )
+        )  # fmt: skip
+    rows = records(told)
+    await run(pool, moderation(ruleset), rows, 1)
+    one_by_one = await tables(pool)
+    for size in (2_000, 13):
+        await empty(pool)
+        await run(pool, moderation(ruleset), rows, size)
+        assert await tables(pool) == one_by_one
+    found = {f["rule"] for row in await all_outcomes(pool) for f in found_in(row)}
+    assert found == {"flood", "own", "site", "newcomer"}
+
+
+def found_in(row: Any) -> list[Any]:
+    verdict = codec.decode(row["verdict"], dict[str, Any]) if row["verdict"] else {}
+    return list(verdict.get("findings", []))
+
+
 async def test_the_same_records_again_change_nothing(pool: Pool, ruleset: Ruleset) -> None:
     rows = records(a_day(seed=8, count=150))
     await run(pool, moderation(ruleset), rows, 2_000)
@@ -289,3 +333,16 @@ async def test_statements_prepare(pool: Pool) -> None:
         for family in ("comments", "outcomes", "policies", "facts"):
             for statement in db.queries(family).values():
                 await connection.prepare(statement)
+
+
+async def test_queue_is_measured_by_site(pool: Pool, ruleset: Ruleset) -> None:
+    told = [opened("d1"), said("d1", "c1", "Ну ты и дурак"), said("d1", "c2", "Сам дурак")]
+    await run(pool, moderation(ruleset), records(told), 10)
+    stop = asyncio.Event()
+    now = NOON + timedelta(milliseconds=20, seconds=90)
+    watching = asyncio.create_task(queue.watch(pool, stop, lambda: now))
+    while REGISTRY.get_sample_value("veche_oldest_held_seconds", {"site": "portal"}) != 90.0:
+        await asyncio.sleep(0.01)
+    assert REGISTRY.get_sample_value("veche_held_comments", {"site": "portal"}) == 2.0
+    stop.set()
+    await watching
