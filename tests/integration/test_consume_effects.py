@@ -206,7 +206,8 @@ async def test_a_sweep_runs_for_every_partition_under_its_fence(kafka: Kafka, po
     async def sweep(connection: Connection, topic: str, partition: int) -> None:
         assert topic == TOPIC
         await connection.execute(
-            "INSERT INTO sweeps VALUES ($1, 1) ON CONFLICT (partition) DO UPDATE SET n = sweeps.n + 1",
+            "INSERT INTO sweeps VALUES ($1, 1)"
+            " ON CONFLICT (partition) DO UPDATE SET n = sweeps.n + 1",
             partition,
         )
 

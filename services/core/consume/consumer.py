@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition, errors
 
@@ -67,6 +67,7 @@ class Consumer:
         self._trouble: asyncio.Future[None] | None = None
         self._failing: str | None = None
         self._away = False
+        self._ids: dict[str, UUID] = {}
         self._stuck: str | None = None
         self._beats = 0
         self._silent: dict[PartitionLoop, tuple[int, int]] = {}
@@ -297,6 +298,10 @@ class Consumer:
         if self._away:
             log.info("group %s: Kafka answers", self._group)
         self._away = False
+        if ids != self._ids:
+            # A topic went or came: aiokafka would notice only when its metadata is old.
+            client._client.force_metadata_update()
+            self._ids = ids
         for place, loop in self._loops.items():
             loop.seen_topic_id = ids.get(place.topic, loop.seen_topic_id)
 
