@@ -48,11 +48,12 @@ class Places:
 
 
 class Subscriber:
-    """One open stream's queue. `drop` is called once, when it is full."""
+    """One open stream's queue, until its reader is too slow and dropped."""
 
-    __slots__ = ("_bound", "_drop", "_waiting", "dropped")
+    __slots__ = ("_bound", "_drop", "_stream", "_waiting", "dropped")
 
-    def __init__(self, bound: int) -> None:
+    def __init__(self, stream: str, bound: int) -> None:
+        self._stream = stream
         self._waiting: asyncio.Queue[bytes | None] = asyncio.Queue(bound + 1)
         self._bound = bound
         self._drop: Callable[[], object] = lambda: None
@@ -68,11 +69,17 @@ class Subscriber:
         if self.dropped:
             return False
         if self._waiting.qsize() >= self._bound:
-            self.dropped = True
-            self._drop()
+            self.drop()
             return False
         self._waiting.put_nowait(chunk)
         return True
+
+    def drop(self) -> None:
+        """This reader is too slow: counted once, and told to whoever writes to it."""
+        if not self.dropped:
+            self.dropped = True
+            SSE_DROPPED.labels(self._stream).inc()
+            self._drop()
 
     def end(self) -> None:
         """Ends the stream behind what waits already."""
@@ -116,7 +123,7 @@ class Broadcaster:
     @contextmanager
     def subscribe(self, key: str) -> Iterator[tuple[Channel, Subscriber]]:
         channel = self._channels.setdefault(key, Channel())
-        subscriber = Subscriber(self._queue_bound)
+        subscriber = Subscriber(self._stream, self._queue_bound)
         channel.subscribers.add(subscriber)
         SSE_CLIENTS.labels(self._stream).inc()
         if self._ended:
@@ -141,7 +148,6 @@ class Broadcaster:
                 written += 1
             else:
                 channel.subscribers.discard(subscriber)
-                SSE_DROPPED.labels(self._stream).inc()
         SSE_EVENTS.labels(self._stream).inc(written)
 
     def end(self) -> None:

@@ -6,13 +6,14 @@ import re
 from typing import get_args
 from urllib.parse import parse_qs
 
-from services.core.events import DiscussionKey, FeedName
+from services.core.events import DiscussionKey, FeedName, Version
 from services.reader.problem import bad_parameter, not_found
 
 SITE = re.compile(r"[a-z0-9-]{1,32}")
 DISCUSSION = re.compile(r"[A-Za-z0-9._~-]{1,100}")
 COMMENT = re.compile(r"[A-Za-z0-9._~-]{1,64}")
 LANGUAGE = re.compile(r"[a-z]{2,3}")
+VERSION = re.compile(r"([0-9]{1,18})\.([0-9]{1,18})")
 SECTION = re.compile(r"[a-z0-9-]{1,64}")
 
 FEEDS: frozenset[str] = frozenset(get_args(FeedName))
@@ -45,6 +46,12 @@ def discussion_key(site: str, discussion: str) -> DiscussionKey:
 
 def unknown_discussion() -> Exception:
     return not_found("no such discussion on this site")
+
+
+def version_held(text: str) -> Version | None:
+    """A client's `incarnation.number`; None where it holds none that we gave out."""
+    found = VERSION.fullmatch(text)
+    return Version(int(found[1]), int(found[2])) if found else None
 
 
 def parameters(query: bytes) -> dict[str, list[str]]:

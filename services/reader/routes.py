@@ -11,10 +11,16 @@ from services.core.events import DiscussionKey, Strip
 from services.core.store import threads
 from services.core.store.threads import Listed
 from services.reader.answer import parts_of, public
-from services.reader.broadcast import event
+from services.reader.broadcast import Channel, event
 from services.reader.cursor import AfterComment, AfterRank
 from services.reader.live import reset
-from services.reader.names import COMMENT, discussion_key, feed_key, unknown_discussion
+from services.reader.names import (
+    COMMENT,
+    discussion_key,
+    feed_key,
+    unknown_discussion,
+    version_held,
+)
 from services.reader.open import OpenStream
 from services.reader.parts import Parts
 from services.reader.problem import bad_parameter, not_found
@@ -148,16 +154,16 @@ async def feed_stream(
     """Every new version of a feed, whole. What was published last comes at once."""
     parts = parts_of(request)
     key = feed_key(site, feed, request.scope["query_string"])
+    held = version_held(last_event_id or since)
 
-    def first(known: str) -> bytes:
+    def first(_: Channel) -> bytes:
         newest = parts.feeds.get(key)
-        if newest is None or str(newest.version) == known:
+        # Another reader may have been ahead of this one: what is newer comes to both.
+        if newest is None or (held is not None and held >= newest.version):
             return b""
         return event("feed", newest.body, str(newest.version))
 
-    return OpenStream(
-        parts.feed_streams, parts.places, key, lambda _: first(last_event_id or since)
-    )
+    return OpenStream(parts.feed_streams, parts.places, key, first)
 
 
 @router.get("/discussions/{discussion}/stream", name="discussion_stream")
@@ -176,23 +182,25 @@ async def discussion_stream(
     parts = parts_of(request)
     key = discussion_key(site, discussion)
     await _version_of(parts, key)
-    held = last_event_id or since
+    said = last_event_id or since
+    held = version_held(said)
     in_memory = parts.strips.get(key)
     kept = in_memory or await strip_if_written(parts, key)
 
-    def first(missed: bytes | None) -> bytes:
+    def first(channel: Channel) -> bytes:
         newest = parts.strips.get(key) or kept
-        if newest is None or str(newest.strip.version) == held:
+        if newest is None or (held is not None and held >= newest.strip.version):
             return b""
-        if held and missed is not None:
-            return missed
         version = newest.strip.version
-        said = reset("some changes are not known any more; load the thread", version)
-        return (said if held else b"") + event("strip", newest.rendered.body, str(version))
+        strip = event("strip", newest.rendered.body, str(version))
+        if not said:
+            return strip
+        missed = channel.since(said)
+        if missed is not None:
+            return missed
+        return reset("some changes are not known any more; load the thread", version) + strip
 
-    return OpenStream(
-        parts.discussion_streams, parts.places, key, lambda channel: first(channel.since(held))
-    )
+    return OpenStream(parts.discussion_streams, parts.places, key, first)
 
 
 async def strip_of(parts: Parts, key: DiscussionKey) -> KeptStrip:

@@ -60,6 +60,7 @@ async def serve(
         return
     if writing.cancelled() or writing.exception() is not None:
         # Too slow: the unsent rest would wait for this client for ever.
+        subscriber.drop()
         abort = scope.get("extensions", {}).get(ABORT)
         if abort is not None:
             abort()

@@ -128,8 +128,11 @@ async def test_a_feed_stream_brings_each_version_and_resumes_with_the_newest(
     async with stream(reader.url + FEED + "/stream", **{"last-event-id": "1.2"}) as resumed:
         await topics.feed(a_feed(3))
         assert (await resumed.next())[:2] == ("feed", "1.3"), "1.2 was not sent again"
+    async with stream(reader.url + FEED + "/stream?since=1.9") as ahead:
+        await topics.feed(a_feed(10))
+        assert (await ahead.next())[:2] == ("feed", "1.10"), "no step back"
     async with stream(reader.url + FEED + "/stream", **{"last-event-id": "1.1"}) as resumed:
-        assert (await resumed.next())[:2] == ("feed", "1.3")
+        assert (await resumed.next())[:2] == ("feed", "1.10")
 
 
 async def test_a_discussion_stream_brings_comments_and_resumes_or_resets(

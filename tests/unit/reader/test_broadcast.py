@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from services.core.metrics import SSE_DROPPED
 from services.reader.broadcast import HISTORY, Broadcaster, Places, event
 from services.reader.problem import Problem
 from services.reader.stream import ABORT, HEADERS, HEARTBEAT, serve
@@ -99,8 +100,10 @@ async def test_a_reader_that_never_reads_is_dropped_and_holds_nobody_up() -> Non
 async def test_a_write_that_stalls_ends_the_stream() -> None:
     broadcaster = Broadcaster("feed", 4)
     stuck = Client(reads=False)
+    dropped = SSE_DROPPED.labels("feed")._value.get()
     await asyncio.wait_for(stuck.read(broadcaster, "k", stall_seconds=0.01), 5)
     assert stuck.aborted
+    assert SSE_DROPPED.labels("feed")._value.get() == dropped + 1
 
 
 async def test_a_quiet_stream_has_a_heartbeat() -> None:
