@@ -102,12 +102,17 @@ class Issuer:
 
 
 class Issuers:
-    """Verifies tokens of the issuers that it knows."""
+    """Verifies tokens of the issuers that it knows.
+
+    Attributes:
+        sites: every site that an issuer speaks for.
+    """
 
     def __init__(self, issuers: Sequence[Issuer]) -> None:
         self._issuers = {issuer.iss: issuer for issuer in issuers}
         if len(self._issuers) != len(issuers):
             raise Misconfigured("the issuers file names the same iss twice")
+        self.sites: frozenset[str] = frozenset().union(*(issuer.sites for issuer in issuers))
         self._remembered: OrderedDict[str, tuple[Identity, float]] = OrderedDict()
 
     @classmethod
@@ -124,10 +129,6 @@ class Issuers:
             return cls([_issuer(entry, path.parent) for entry in entries])
         except (Misconfigured, BadEvent, KeyError, TypeError, ValueError, OSError) as error:
             raise Misconfigured(f"the issuers file {path}: {error}") from error
-
-    @property
-    def sites(self) -> frozenset[str]:
-        return frozenset().union(*(issuer.sites for issuer in self._issuers.values()))
 
     async def verify(self, token: str, now: float) -> Identity:
         """`now` in seconds since 1970. Raises Untrusted, or Retryable where keys cannot be had."""

@@ -27,12 +27,14 @@ def viewer_of(value: str, secret: bytes) -> str | None:
     return f"anon:{shape[1]}"
 
 
-def from_header(header: str) -> str:
-    """Our cookie's value in a Cookie header; "" where it is not there."""
-    for pair in header.split(";"):
-        name, _, value = pair.strip().partition("=")
-        if name == COOKIE:
-            return value
+def from_headers(headers: list[tuple[bytes, bytes]]) -> str:
+    """Our cookie's value; "" where it is not there. HTTP/2 may split cookies over headers."""
+    for name, header in headers:
+        if name == b"cookie":
+            for pair in header.decode("latin-1").split(";"):
+                cookie, _, value = pair.strip().partition("=")
+                if cookie == COOKIE:
+                    return value
     return ""
 
 

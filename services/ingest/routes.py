@@ -59,7 +59,7 @@ class Gate:
 
     def viewer(self, headers: Headers) -> tuple[str, str]:
         """(actor, cookie value) of a reader without a token: the cookie's, else new ones."""
-        value = cookie.from_header(header(headers, b"cookie"))
+        value = cookie.from_headers(headers)
         actor = cookie.viewer_of(value, self.viewer_secret)
         if actor is None:
             value = cookie.mint(self.viewer_secret)

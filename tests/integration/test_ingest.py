@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import httpx
@@ -20,6 +20,18 @@ from tests.processes import Services, Trust
 @pytest.fixture
 def ingest(services: Services) -> str:
     return services.start("ingest").wait_ready().url
+
+
+async def accepted(client: httpx.AsyncClient, path: str, body: Any) -> dict[str, Any]:
+    """As a client must: the same body again for as long as the answer is 503."""
+    deadline = time.monotonic() + 60
+    while (answer := await client.post(path, json=body)).status_code == 503:
+        assert answer.headers["retry-after"] in ("1", "2", "3")
+        assert time.monotonic() < deadline, answer.text
+        await asyncio.sleep(0.1)
+    assert answer.status_code == 202, answer.text
+    said: dict[str, Any] = answer.json()
+    return said
 
 
 async def record_at(bootstrap: str, topic: str, partition: int, offset: int) -> ConsumerRecord:
@@ -58,9 +70,8 @@ async def test_202_means_that_the_record_is_at_the_receipts_offset_under_the_rig
     headers = {"authorization": f"Bearer {mint(sub='ada', name='Ада')}"}
     async with httpx.AsyncClient(base_url=ingest, headers=headers) as client:
         for kind, item, key in sent:
-            answer = await client.post(f"/v1/events/{kind}", json=item)
-            assert answer.status_code == 202, answer.text
-            receipt = receipts.read(answer.json()["receipt"], secret)
+            answer = await accepted(client, f"/v1/events/{kind}", item)
+            receipt = receipts.read(answer["receipt"], secret)
             record = await record_at(
                 kafka_bootstrap, topic_prefix + receipt.topic, receipt.partition, receipt.offset
             )
@@ -86,15 +97,11 @@ async def test_a_batch_of_500_keeps_the_order_of_a_discussion(
         }
         for number in range(500)
     ]
-    async with httpx.AsyncClient(base_url=ingest, timeout=10) as client:
-        answer = await client.post(
-            "/v1/events",
-            json={"events": events},
-            headers={"authorization": f"Bearer {mint()}"},
-        )
-    assert answer.status_code == 202, answer.text
+    headers = {"authorization": f"Bearer {mint()}"}
+    async with httpx.AsyncClient(base_url=ingest, headers=headers, timeout=10) as client:
+        answer = await accepted(client, "/v1/events", {"events": events})
     secret = trust.env["VECHE_RECEIPT_SECRET"].encode()
-    places = [receipts.read(one["receipt"], secret) for one in answer.json()["results"]]
+    places = [receipts.read(one["receipt"], secret) for one in answer["results"]]
     assert {place.partition for place in places} == {places[0].partition}
     first = places[0].offset
     assert [place.offset for place in places] == list(range(first, first + 500))
@@ -112,25 +119,19 @@ async def test_kafka_down_is_said_within_a_second_and_the_same_id_goes_through_a
     async with httpx.AsyncClient(
         base_url=ingest.url, headers={"authorization": f"Bearer {mint()}"}, timeout=5
     ) as client:
-        assert (await client.post("/v1/events/vote", json=item)).status_code == 202
+        await accepted(client, "/v1/events/vote", item)
         own_kafka.broker(1).kill()
-        refused = 0
-        while refused < 5:
+        for _ in range(5):
             answer = await client.post("/v1/events/vote", json=item)
             assert answer.status_code == 503, answer.text
             assert answer.headers["content-type"] == "application/problem+json"
             assert answer.json()["code"] == "outcome_unknown"
             assert "same id" in answer.json()["detail"]
             assert answer.headers["retry-after"] in ("1", "2", "3")
-            refused += 1
         assert not ingest.ready()
         await asyncio.to_thread(own_kafka.restart, 1)
-        deadline = time.monotonic() + 60
-        while (again := await client.post("/v1/events/vote", json=item)).status_code != 202:
-            assert again.status_code == 503, again.text
-            assert time.monotonic() < deadline
-            await asyncio.sleep(0.1)
-        receipt = receipts.read(again.json()["receipt"], trust.env["VECHE_RECEIPT_SECRET"].encode())
+        again = await accepted(client, "/v1/events/vote", item)
+    receipt = receipts.read(again["receipt"], trust.env["VECHE_RECEIPT_SECRET"].encode())
     record = await record_at(
         own_kafka.bootstrap, prefix + receipt.topic, receipt.partition, receipt.offset
     )
@@ -145,8 +146,31 @@ async def test_a_view_without_a_token_is_counted_by_its_cookie(
     async with httpx.AsyncClient(base_url=ingest) as client:
         actors = []
         for _ in range(2):
-            answer = await client.post("/v1/events/view", json=item)
-            assert answer.status_code == 202, answer.text
-            actors.append(receipts.read(answer.json()["receipt"], secret).actor)
+            answer = await accepted(client, "/v1/events/view", item)
+            actors.append(receipts.read(answer["receipt"], secret).actor)
     assert actors[0] == actors[1]
     assert actors[0].startswith("anon:")
+
+
+async def test_bodies_beyond_the_limits_are_refused_by_the_real_server_while_it_reads(
+    ingest: str, mint: Callable[..., str]
+) -> None:
+    sent = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal sent
+        yield b'{"id":"'
+        while sent < 64 * 1024 * 1024:
+            sent += 65_536
+            yield b"a" * 65_536
+
+    headers = {"authorization": f"Bearer {mint()}", "content-type": "application/json"}
+    async with httpx.AsyncClient(base_url=ingest, headers=headers, timeout=20) as client:
+        stated = await client.post("/v1/events/comment", content=b"[" * 10_000_000)
+        assert (stated.status_code, stated.json()["code"]) == (413, "too_large")
+        unstated = await client.post("/v1/events", content=endless())
+        assert (unstated.status_code, unstated.json()["code"]) == (413, "too_large")
+        deep = await client.post("/v1/events", content=b"[" * 1_000_000)
+        assert (deep.status_code, deep.json()["code"]) == (400, "too_deep")
+        vote = {"id": "v1", "data": {"discussion": "d", "value": 1}}
+        await accepted(client, "/v1/events/vote", vote)
