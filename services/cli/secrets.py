@@ -27,7 +27,7 @@ secret = "{portal_secret}"
 [[issuer]]
 iss = "{moderators}"
 sites = [{sites}]
-roles = ["moderator"]
+roles = ["moderator", "admin"]
 algorithms = ["HS256"]
 secret = "{moderators_secret}"
 """

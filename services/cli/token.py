@@ -8,7 +8,7 @@ import click
 
 from services.cli import tokens
 
-ROLES = ("reader", "portal", "importer", "moderator")
+ROLES = ("reader", "portal", "importer", "moderator", "admin")
 
 
 @click.command()

@@ -120,6 +120,7 @@ async def one_comment(
                 }
                 for outcome in outcomes
             ],
+            "decisions": show.decisions(outcomes),
             "reports": reports,
         }
     )

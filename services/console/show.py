@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as NotBase64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from services.console.problem import Problem
 from services.core import codec
 from services.core.errors import BadEvent
-from services.core.events import VerdictGiven
+from services.core.events import DecisionMade, VerdictGiven
 from services.core.store import queue
 
 Titles = Mapping[str, Mapping[str, str]]
 """A rule's title by language: {"links": {"ru": "Ссылки", "en": "Links"}}."""
+
+DECISION = DecisionMade.__struct_config__.tag
 
 
 def discussion_id(key: str) -> str:
@@ -81,7 +83,7 @@ def state(now: queue.State) -> dict[str, Any]:
         "held_reason": now.held_reason,
         "deleted_at": now.deleted_at,
         "ruling": ruling(now),
-        "expected": {"revision": now.held_revision or now.revision, "status": now.status},
+        "expected": {"revision": now.revision, "status": now.status},
     }
 
 
@@ -96,6 +98,21 @@ def ruling(now: queue.State) -> dict[str, Any] | None:
         "at": now.ruled_at,
         "reason": now.ruling_reason or "",
     }
+
+
+def decisions(outcomes: Sequence[queue.RecordedOutcome]) -> list[dict[str, Any]]:
+    """Every decision that took effect on one comment, the newest first."""
+    return [
+        {
+            "id": outcome.event_id,
+            "revision": outcome.revision,
+            "at": outcome.recorded_at,
+            "status": outcome.status,
+            **{name: outcome.facts.get(name, "") for name in ("ruling", "moderator", "reason")},
+        }
+        for outcome in outcomes
+        if outcome.cause == DECISION and outcome.result == "applied"
+    ]
 
 
 def after(place: queue.Place) -> str:

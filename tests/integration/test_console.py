@@ -187,13 +187,14 @@ def settle_with(pool: db.Pool, result: str, reason: str = "", statement: str = "
                 await connection.execute(statement, event.key, event.data.comment)
             await connection.execute(
                 "INSERT INTO outcomes VALUES ($1, $2, $3, 'veche.decision.made.v1', $4, 1, $5, $6,"
-                " '', NULL, NULL, $7)",
+                " '', NULL, $7, $8)",
                 event.key,
                 event.id,
                 codec.digest(event),
                 event.data.comment,
                 result,
                 reason,
+                codec.encode({"ruling": event.data.ruling, "moderator": event.actor}).decode(),
                 T0,
             )
 
@@ -324,10 +325,10 @@ async def test_a_decision_is_a_signed_event_and_answers_with_its_outcome(
     await a_discussion(pool)
     await a_held_comment(pool, "c1")
     await console().post(f"{SITE}/claims", json={"count": 1})
-    log.settle = settle_with(pool, "published", statement=PUBLISH)
+    log.settle = settle_with(pool, "applied", statement=PUBLISH)
     answer = await console().post(f"{SITE}/decisions", json=APPROVE)
     assert answer.status_code == 200
-    assert answer.json()["result"] == "published"
+    assert answer.json()["result"] == "applied"
     assert answer.json()["current"]["status"] == "published"
     [record] = log.sent
     event = codec.decode_comments(record.value)
@@ -336,6 +337,8 @@ async def test_a_decision_is_a_signed_event_and_answers_with_its_outcome(
     assert (event.actor, event.role) == ("mod-1", "moderator")
     assert codec.signature_holds(event.signature, codec.digest(event), event.id, SECRET)
     assert await pool.fetchval("SELECT count(*) FROM claims") == 0
+    [ruled] = (await console().get(f"{SITE}/comments/a1/c1")).json()["decisions"]
+    assert (ruled["ruling"], ruled["moderator"]) == ("approve", "mod-1")
 
 
 async def test_a_conflict_tells_how_the_comment_stands_now(pool, log, console) -> None:
@@ -360,12 +363,12 @@ async def test_a_decision_without_an_outcome_in_time_says_where_to_ask(
     assert waiting.status_code == 202
     assert waiting.headers["location"] == waiting.json()["poll"]
     assert (await console().get(waiting.json()["poll"])).status_code == 202
-    await settle_with(pool, "published", statement=PUBLISH)(
+    await settle_with(pool, "applied", statement=PUBLISH)(
         codec.decode_comments(log.sent[0].value)
     )
     settled = await console().get(waiting.json()["poll"])
     assert settled.status_code == 200
-    assert settled.json()["result"] == "published"
+    assert settled.json()["result"] == "applied"
 
 
 async def test_kafka_away_is_told_with_the_id_to_send_again(log, console) -> None:
@@ -380,7 +383,7 @@ async def test_bulk_decisions_answer_one_by_one(pool, log, console) -> None:
     await a_discussion(pool)
     for number in (1, 2):
         await a_held_comment(pool, f"c{number}")
-    log.settle = settle_with(pool, "published", statement=PUBLISH)
+    log.settle = settle_with(pool, "applied", statement=PUBLISH)
     answer = await console().post(
         f"{SITE}/decisions/bulk",
         json={

@@ -34,4 +34,7 @@ def decided(state: State, cause: Cause, event: DecisionMade) -> Effect:
         ruling_reason=event.data.reason,
     )
     discussion, comments, changed = settled(state, comment, after)
-    return Effect(outcome(cause, "applied", after), discussion, comments, changed=changed)
+    ruled = {"ruling": event.data.ruling, "moderator": event.actor, "reason": event.data.reason}
+    return Effect(
+        outcome(cause, "applied", after, facts=ruled), discussion, comments, changed=changed
+    )
