@@ -394,13 +394,13 @@ async def create_topics(
                 timeout_ms=15_000,
             )
             for name, code, *message in response.topic_errors:
-                # Somebody else may create them at the same time.
-                if code not in (0, errors.TopicAlreadyExistsError.errno):
+                if code == 0:
+                    report.created.append(name.removeprefix(prefix))
+                elif code != errors.TopicAlreadyExistsError.errno:  # somebody else was quicker
                     raise Misconfigured(
                         f"Kafka would not create {name}: "
                         f"{message[0] if message and message[0] else errors.for_code(code)}"
                     )
-            report.created = [topic.name for topic in missing]
             await _wait_for_leaders(admin, [prefix + topic.name for topic in missing])
         report.existing = [name for name in wanted if name not in report.created]
         report.differing = await _differing(

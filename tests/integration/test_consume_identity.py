@@ -1,4 +1,4 @@
-"""A log that is not the one of the fence stops by name; nothing ever jumps to an offset by itself."""
+"""A log that is not the one of the fence stops by name; nothing ever jumps by itself."""
 
 from __future__ import annotations
 
