@@ -30,7 +30,7 @@ $(STAMP): requirements-dev.lock pyproject.toml Makefile
 		$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock \
 		&& cp requirements-dev.lock $(VENV)/requirements-dev.lock; fi
 	@echo "setup: installing veche itself"
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation --no-index -e .
+	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation --no-index -e .
 	@touch $(STAMP)
 	@echo "setup: done, $(BIN)/veche is the command"
 

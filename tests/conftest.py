@@ -31,7 +31,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from services.core import db, produce, topics
 from services.core.settings import Local
-from services.embedded import jars, java
+from services.embedded import jars, java, quickstart
 from services.embedded.child import end_guard
 from services.embedded.kafka import KafkaCluster
 from services.embedded.postgres import Postgres
@@ -73,11 +73,13 @@ def start_kafka(
 
     def start(name: str, nodes: int) -> KafkaCluster:
         local = Local.read()
+        classpath = jars.classpath(local, progress)
+        runtime = java.find(local.java_home)
         cluster = KafkaCluster(
             servers_dir / name,
             servers_dir / "logs" / name,
-            java=java.find(local.java_home),
-            jars=jars.classpath(local, progress),
+            java=quickstart.prepared(runtime, classpath, local.cache_dir, lambda text: None),
+            jars=classpath,
             nodes=nodes,
             options=TIDY,
         )

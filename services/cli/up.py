@@ -30,7 +30,7 @@ from services.cli.supervise import Supervisor
 from services.core import db, produce
 from services.core.errors import Misconfigured, VecheError
 from services.core.settings import ROOT, Local, environment, topic_prefix
-from services.embedded import guardian, jars, java
+from services.embedded import guardian, jars, java, quickstart
 from services.embedded.child import NOTE, Child, answers, end_guard, end_leftovers, free_ports, held
 from services.embedded.kafka import KafkaCluster
 from services.embedded.postgres import Postgres
@@ -184,6 +184,9 @@ class Everything:
         with self._step("kafka"):
             runtime = java.find(self.local.java_home)
             files = jars.classpath(self.local, self._fetched)
+            runtime = quickstart.prepared(
+                runtime, files, self.local.cache_dir, lambda text: self._say(f"  {text}")
+            )
             if self.stopping:
                 return
             self.kafka = KafkaCluster(

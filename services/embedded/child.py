@@ -107,6 +107,11 @@ class Child:
     def running(self) -> bool:
         return self.process is not None and self.process.poll() is None
 
+    @property
+    def code(self) -> int | None:
+        """The exit code, negative if a signal ended it; None while it runs or before it did."""
+        return self.process.poll() if self.process is not None else None
+
     def start(self) -> None:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         if self.log.exists() and self.log.stat().st_size > LOG_BYTES_KEPT:

@@ -18,12 +18,14 @@ NATIVE_ACCESS_FLAG_SINCE = 22
 class Java:
     command: Path
     major: int
+    quick_start: tuple[str, ...] = ()
+    """Flags that name a cache of prepared classes; see quickstart.py."""
 
     @property
     def flags(self) -> list[str]:
         if self.major >= NATIVE_ACCESS_FLAG_SINCE:  # else zstd's library is warned about
-            return ["--enable-native-access=ALL-UNNAMED"]
-        return []
+            return ["--enable-native-access=ALL-UNNAMED", *self.quick_start]
+        return [*self.quick_start]
 
 
 def find(java_home: Path | None) -> Java:

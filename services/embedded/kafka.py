@@ -89,6 +89,7 @@ class Broker:
         self.child: Child | None = None
         self.port = 0
         self.controller_port = 0
+        self.grace_seconds = STOP_SECONDS
 
     @property
     def properties(self) -> Path:
@@ -135,7 +136,7 @@ class Broker:
             log=self.log,
             note=self.note,
             stop_signal=signal.SIGTERM,
-            grace_seconds=STOP_SECONDS,
+            grace_seconds=self.grace_seconds,
         )
         self.child.start()
 
@@ -189,6 +190,7 @@ class KafkaCluster:
         self.data = data.resolve()
         self.tell = tell
         self._stack = ExitStack()
+        self._held = False
         self.brokers = [
             Broker(
                 node,
@@ -213,21 +215,28 @@ class KafkaCluster:
     def broker(self, node: int) -> Broker:
         return self.brokers[node - 1]
 
+    def prepare(self) -> None:
+        """Takes the ports, writes the settings, makes the data directories that are missing."""
+        if not self._held:
+            self._stack.enter_context(held(self.data, "Kafka"))
+            self._held = True
+        for broker in self.brokers:
+            broker.home.mkdir(parents=True, exist_ok=True)
+        end_leftovers([broker.note for broker in self.brokers], self.tell)
+        for broker in self.brokers:
+            broker.take_ports()
+        self._configure()
+        cluster_id = self._cluster_id()
+        with ThreadPoolExecutor(len(self.brokers)) as threads:
+            list(threads.map(lambda broker: broker.format(cluster_id), self.brokers))
+
     def start(self) -> None:
         """Ready on return: every broker answers and knows all the others."""
-        self._stack.enter_context(held(self.data, "Kafka"))
         try:
+            self.prepare()
             for broker in self.brokers:
-                broker.home.mkdir(parents=True, exist_ok=True)
-            end_leftovers([broker.note for broker in self.brokers], self.tell)
-            for broker in self.brokers:
-                broker.take_ports()
-            self._configure()
+                broker.start()
             with ThreadPoolExecutor(len(self.brokers)) as threads:
-                cluster_id = self._cluster_id()
-                list(threads.map(lambda broker: broker.format(cluster_id), self.brokers))
-                for broker in self.brokers:
-                    broker.start()
                 list(threads.map(lambda broker: broker.wait_ready(len(self.brokers)), self.brokers))
         except BaseException:
             self.stop()
@@ -236,13 +245,13 @@ class KafkaCluster:
     def stop(self) -> None:
         with ThreadPoolExecutor(len(self.brokers)) as threads:
             list(threads.map(lambda broker: broker.stop(), self.brokers))
-        self._stack.close()
+        self._let_go()
 
     def kill(self) -> None:
         """Ends every node at once, for data that nobody needs again."""
         for broker in self.brokers:
             broker.kill()
-        self._stack.close()
+        self._let_go()
 
     def restart(self, node: int) -> None:
         """Starts a stopped or killed node again on its ports and data, and waits for it."""
@@ -250,10 +259,15 @@ class KafkaCluster:
         alive = sum(broker.running for broker in self.brokers)
         self.broker(node).wait_ready(alive)
 
+    def _let_go(self) -> None:
+        self._stack.close()
+        self._held = False
+
     def _cluster_id(self) -> str:
         file = self.data / "cluster-id"
         if not file.exists():
-            file.write_text(base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("="))
+            new = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+            file.write_text(new.replace("-", "_"))  # a leading dash would read as an option
         return file.read_text().strip()
 
     def _configure(self) -> None:
