@@ -52,7 +52,7 @@ bench: setup  ## Measure latencies under load and print them
 
 lock: setup  ## Resolve the lock files again from pyproject.toml
 	$(BIN)/pip-compile -q --upgrade --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url \
-		--no-emit-find-links --no-emit-trusted-host --extra embedded -o requirements.lock pyproject.toml
+		--no-emit-find-links --no-emit-trusted-host -o requirements.lock pyproject.toml
 	$(BIN)/pip-compile -q --upgrade --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url \
 		--no-emit-find-links --no-emit-trusted-host --extra embedded --extra dev -c requirements.lock \
 		-o requirements-dev.lock pyproject.toml

@@ -33,7 +33,7 @@ secret = "{portal_secret}"
 [[issuer]]
 iss = "{moderators}"
 sites = ["gazette", "herald"]
-roles = ["moderator"]
+roles = ["moderator", "admin"]
 algorithms = ["HS256"]
 secret = "{moderators_secret}"
 """
@@ -77,7 +77,7 @@ class Trust:
         **claims: Any,
     ) -> str:
         """A bearer token, good for an hour; `claims` replace or add to what it says."""
-        issuer = MODERATORS if role == "moderator" else PORTAL
+        issuer = MODERATORS if role in ("moderator", "admin") else PORTAL
         now = int(time.time())
         said = {
             "iss": issuer,
