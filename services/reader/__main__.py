@@ -8,6 +8,8 @@ import time
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 
+import uvloop
+
 from services.core import db, lifecycle, logs, probes, settings, topics
 from services.core.consume.tail import tail
 from services.core.db import Pool
@@ -132,4 +134,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    uvloop.run(main())
