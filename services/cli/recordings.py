@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from services.core import codec
+from services.core.errors import BadEvent
 
 UNNAMED_AUTHOR = "unnamed"
 
@@ -38,14 +39,13 @@ class RecordedComment:
 
 def read(path: Path) -> Iterator[RecordedComment]:
     """Raises ValueError naming the line where the file is not a recording."""
-    opened = gzip.open(path, "rt") if path.suffix == ".gz" else path.open()
-    with opened as lines:
+    with gzip.open(path, "rt") if path.suffix == ".gz" else path.open() as lines:
         for number, line in enumerate(lines, 1):
             try:
                 yield _comment(codec.decode(line, dict[str, Any]))
             except KeyError as missing:
                 raise ValueError(f"{path.name}:{number} has no {missing}") from None
-            except Exception as error:
+            except (BadEvent, TypeError, ValueError) as error:
                 raise ValueError(f"{path.name}:{number}: {error}") from None
 
 

@@ -1,4 +1,4 @@
-"""`veche replay FILE…`: sends recorded threads through the HTTP API, as a portal's importer would."""
+"""`veche replay FILE…`: sends recorded threads over HTTP, as a portal's importer would."""
 
 from __future__ import annotations
 

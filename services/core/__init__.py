@@ -1,1 +1,1 @@
-"""What the six services stand on: events, topics, SQL, the consumer loop. Nothing here starts a process."""
+"""What the six services stand on: events, topics, SQL, the loop. Nothing here starts a process."""

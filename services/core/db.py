@@ -88,10 +88,8 @@ def queries(family: str) -> dict[str, str]:
     return {name: body.strip() for name, body in zip(names, parts[2::2], strict=True)}
 
 
-async def migrate(
-    dsn: str, progress: Callable[[str], None] = lambda name: None
-) -> list[str]:
-    """Applies every file of schemas/postgres that was not applied yet, in order; returns their names.
+async def migrate(dsn: str, progress: Callable[[str], None] = lambda name: None) -> list[str]:
+    """Applies what of schemas/postgres was not applied yet, in order; returns the files' names.
 
     Forward only. One runner at a time (an advisory lock); a file that changed after it was
     applied is refused with Misconfigured.

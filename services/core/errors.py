@@ -1,4 +1,4 @@
-"""Errors, named by what the caller does about them. They carry data; nobody parses their messages."""
+"""Errors, named by what the caller does about them. They carry data; messages are for people."""
 
 from __future__ import annotations
 

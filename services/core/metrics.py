@@ -16,36 +16,53 @@ BUILD = Info("veche_build", "Version of the code, and the ruleset in use")
 # --- consuming
 RECORDS = Counter("veche_records_total", "Records read and committed", ["topic", "partition"])
 BATCH_RECORDS = Histogram(
-    "veche_batch_records", "Records in a batch", ["topic"],
+    "veche_batch_records",
+    "Records in a batch",
+    ["topic"],
     buckets=(1, 10, 50, 100, 250, 500, 1000, 2000),
 )
 BATCH_SECONDS = Histogram(
-    "veche_batch_seconds", "Time of a batch by stage: wait, decode, handle, commit",
-    ["topic", "stage"], buckets=_BATCH_SECONDS,
+    "veche_batch_seconds",
+    "Time of a batch by stage: wait, decode, handle, commit",
+    ["topic", "stage"],
+    buckets=_BATCH_SECONDS,
 )
 EVENT_AGE_SECONDS = Histogram(
-    "veche_event_age_seconds", "Broker's timestamp to commit in Postgres", ["topic"],
+    "veche_event_age_seconds",
+    "Broker's timestamp to commit in Postgres",
+    ["topic"],
     buckets=_AGE_SECONDS,
 )
 LAG_RECORDS = Gauge(
-    "veche_lag_records", "Records between the fence in Postgres and the end of the partition",
+    "veche_lag_records",
+    "Records between the fence in Postgres and the end of the partition",
     ["topic", "partition"],
 )
 NEXT_OFFSET = Gauge("veche_next_offset", "The fence's next offset", ["topic", "partition"])
-FENCED = Counter("veche_fenced_total", "Batches dropped because another process owns the partition", ["topic"])
+FENCED = Counter(
+    "veche_fenced_total", "Batches dropped because another process owns the partition", ["topic"]
+)
 RESUMED = Counter(
     "veche_fence_resyncs_total",
-    "Batches dropped because the fence had moved under the same epoch (an unknown commit that held)",
+    "Batches dropped because the fence had moved under the same epoch: an unknown commit held",
     ["topic"],
 )
 SKIPPED_DUPLICATES = Counter(
     "veche_repeats_total", "Events that had been applied before and changed nothing", ["topic"]
 )
-DEAD_LETTERS = Counter("veche_dead_letters_total", "Records dead-lettered, by reason", ["topic", "reason"])
-STOPPED = Gauge("veche_partition_stopped", "1 while a partition waits for an operator", ["topic", "partition"])
+DEAD_LETTERS = Counter(
+    "veche_dead_letters_total", "Records dead-lettered, by reason", ["topic", "reason"]
+)
+STOPPED = Gauge(
+    "veche_partition_stopped", "1 while a partition waits for an operator", ["topic", "partition"]
+)
 REBALANCES = Counter("veche_rebalances_total", "Assignments received", ["group"])
-RETRIES = Counter("veche_retries_total", "Batches tried again after an error that may pass", ["topic"])
-LAST_ATTEMPT = Gauge("veche_last_attempt_timestamp_seconds", "When an attempt last ended, well or badly")
+RETRIES = Counter(
+    "veche_retries_total", "Batches tried again after an error that may pass", ["topic"]
+)
+LAST_ATTEMPT = Gauge(
+    "veche_last_attempt_timestamp_seconds", "When an attempt last ended, well or badly"
+)
 LOOP_LAG_SECONDS = Histogram(
     "veche_loop_lag_seconds", "How late the event loop wakes", buckets=_BATCH_SECONDS
 )
@@ -56,24 +73,35 @@ PRODUCE_SECONDS = Histogram(
     "veche_produce_seconds", "Send to acknowledgement (acks=all)", ["topic"], buckets=_BATCH_SECONDS
 )
 PRODUCE_ERRORS = Counter("veche_produce_errors_total", "Sends that failed or timed out", ["topic"])
-PRODUCER_REBUILDS = Counter("veche_producer_rebuilds_total", "Producers rebuilt after a fatal error")
+PRODUCER_REBUILDS = Counter(
+    "veche_producer_rebuilds_total", "Producers rebuilt after a fatal error"
+)
 
 # --- ingest
 INGESTED = Counter("veche_ingested_total", "Events by type and answer", ["type", "outcome"])
 HTTP_SECONDS = Histogram(
-    "veche_http_seconds", "Time of a request", ["service", "route", "status"], buckets=_BATCH_SECONDS
+    "veche_http_seconds",
+    "Time of a request",
+    ["service", "route", "status"],
+    buckets=_BATCH_SECONDS,
 )
 
 # --- moderation
 VERDICTS = Counter("veche_verdicts_total", "Verdicts by action", ["action"])
 FINDINGS = Counter("veche_findings_total", "Findings by rule and action", ["rule", "action"])
-DECISIONS = Counter("veche_decisions_total", "Moderators' decisions by ruling and result", ["ruling", "result"])
+DECISIONS = Counter(
+    "veche_decisions_total", "Moderators' decisions by ruling and result", ["ruling", "result"]
+)
 REFUSALS = Counter("veche_refusals_total", "Events refused, by reason", ["reason"])
 REPORTS = Counter("veche_reports_total", "Reports by reason", ["reason"])
 HELD = Gauge("veche_held_comments", "Comments waiting for a moderator", ["site"])
-OLDEST_HELD_SECONDS = Gauge("veche_oldest_held_seconds", "Age of the oldest comment that waits", ["site"])
+OLDEST_HELD_SECONDS = Gauge(
+    "veche_oldest_held_seconds", "Age of the oldest comment that waits", ["site"]
+)
 JUDGE_SECONDS = Histogram(
-    "veche_judge_seconds", "One judgement", buckets=(0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05)
+    "veche_judge_seconds",
+    "One judgement",
+    buckets=(0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05),
 )
 
 # --- counters
@@ -82,19 +110,31 @@ SWEPT_VOTES = Counter("veche_swept_votes_total", "Parked votes settled or expire
 VIEWS_REPEATED = Counter("veche_views_repeated_total", "Views within the window of an earlier one")
 
 # --- publisher
-DIRTY = Gauge("veche_dirty_discussions", "Discussions whose strip is older than their state", ["shard"])
-OLDEST_DIRTY_SECONDS = Gauge("veche_oldest_dirty_seconds", "How long the oldest dirty discussion waits", ["shard"])
-OUTBOX = Gauge("veche_outbox_records", "Records written with effects, not yet acknowledged", ["shard"])
+DIRTY = Gauge(
+    "veche_dirty_discussions", "Discussions whose strip is older than their state", ["shard"]
+)
+OLDEST_DIRTY_SECONDS = Gauge(
+    "veche_oldest_dirty_seconds", "How long the oldest dirty discussion waits", ["shard"]
+)
+OUTBOX = Gauge(
+    "veche_outbox_records", "Records written with effects, not yet acknowledged", ["shard"]
+)
 PUBLISHED = Counter("veche_published_total", "Strips and feeds published", ["kind"])
-PUBLISH_SECONDS = Histogram("veche_publish_seconds", "One publisher cycle", ["kind"], buckets=_BATCH_SECONDS)
+PUBLISH_SECONDS = Histogram(
+    "veche_publish_seconds", "One publisher cycle", ["kind"], buckets=_BATCH_SECONDS
+)
 REPUBLISHED = Counter("veche_republished_total", "Published again over an older survivor", ["kind"])
 LEASES_HELD = Gauge("veche_leases_held", "Publisher shards that this process works on")
 
 # --- reader
 SSE_CLIENTS = Gauge("veche_sse_clients", "Open streams", ["stream"])
 SSE_EVENTS = Counter("veche_sse_events_total", "Events written to streams", ["stream"])
-SSE_DROPPED = Counter("veche_sse_dropped_total", "Streams closed because the reader was too slow", ["stream"])
-SNAPSHOT_AGE_SECONDS = Gauge("veche_snapshot_age_seconds", "Age of the newest snapshot record read", ["topic"])
+SSE_DROPPED = Counter(
+    "veche_sse_dropped_total", "Streams closed because the reader was too slow", ["stream"]
+)
+SNAPSHOT_AGE_SECONDS = Gauge(
+    "veche_snapshot_age_seconds", "Age of the newest snapshot record read", ["topic"]
+)
 SNAPSHOT_CACHE = Gauge("veche_snapshot_cache_entries", "Snapshots kept in memory", ["topic"])
 
 

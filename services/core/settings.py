@@ -186,7 +186,8 @@ def environment(changes: Mapping[str, str] | None = None) -> dict[str, str]:
 def secret(name: str, env: Mapping[str, str] = os.environ) -> bytes:
     """A signing key: at least 32 bytes, given as text, or by `{name}_FILE`.
 
-    Names in use: VECHE_RECEIPT_SECRET, VECHE_VIEWER_SECRET, VECHE_DECISION_SECRET; VECHE_DEMO_SECRET
+    Names in use: VECHE_RECEIPT_SECRET, VECHE_VIEWER_SECRET, VECHE_DECISION_SECRET,
+    VECHE_DEMO_SECRET
     under `veche up` only.
     """
     given = env.get(name, "")
@@ -198,7 +199,7 @@ def secret(name: str, env: Mapping[str, str] = os.environ) -> bytes:
 
 
 def allowed_origins(env: Mapping[str, str] = os.environ) -> frozenset[str]:
-    """VECHE_ALLOWED_ORIGINS: exact origins of portals, split by spaces or commas; none by default."""
+    """VECHE_ALLOWED_ORIGINS: exact origins of portals, split by spaces or commas; default none."""
     origins = frozenset(env.get("VECHE_ALLOWED_ORIGINS", "").replace(",", " ").split())
     for origin in origins:
         scheme, _, rest = origin.partition("://")

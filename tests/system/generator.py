@@ -14,11 +14,12 @@ from typing import Any
 
 from tests.system.oracle import HOLD, REJECT, Discussion, Portal
 
-WORDS = (
-    "the bridge over the river was closed again and nobody told the bus drivers "
-    "мост через реку снова закрыли и никто не сказал водителям автобусов "
-    "market square bell assembly спор площадь колокол собрание letter birch береста"
-).split()
+TEXT = """
+the bridge over the river was closed again and nobody told the bus drivers
+мост через реку снова закрыли и никто не сказал водителям автобусов
+market square bell assembly спор площадь колокол собрание letter birch береста
+"""
+WORDS = TEXT.split()
 START = datetime(2026, 2, 1, 6, 0, tzinfo=UTC)
 SECTIONS = ("town", "culture", "sport")
 
@@ -84,8 +85,13 @@ class Generator:
         acts = []
         chance = self.random.random
         for share, draw in (
-            (0.9, self.vote), (0.9, self.vote), (0.4, self.vote_discussion), (0.8, self.view),
-            (0.05, self.edit), (0.03, self.delete), (0.06, self.report),
+            (0.9, self.vote),
+            (0.9, self.vote),
+            (0.4, self.vote_discussion),
+            (0.8, self.view),
+            (0.05, self.edit),
+            (0.03, self.delete),
+            (0.06, self.report),
         ):
             if self.scene.comments.get(name) and chance() < share * lively:
                 acts.append(draw(name))
@@ -97,8 +103,11 @@ class Generator:
         number = self.names.index(name)
         at = START - timedelta(hours=number * 7)
         data = {
-            "discussion": name, "revision": 1, "title": f"Вопрос {number}: question № {number}",
-            "url": f"https://portal.example/{name}", "language": ("ru", "en")[number % 2],
+            "discussion": name,
+            "revision": 1,
+            "title": f"Вопрос {number}: question № {number}",
+            "url": f"https://portal.example/{name}",
+            "language": ("ru", "en")[number % 2],
             "section": SECTIONS[number % 3],
         }
 
@@ -121,8 +130,12 @@ class Generator:
             data["parent"] = parent
         there.append((id, author))
         return self._act(
-            "comment.submitted", name, data, at,
-            lambda portal: portal.discussions[name].submit(id, author, text, at, parent), author,
+            "comment.submitted",
+            name,
+            data,
+            at,
+            lambda portal: portal.discussions[name].submit(id, author, text, at, parent),
+            author,
         )
 
     def edit(self, name: str) -> Act:
@@ -131,15 +144,23 @@ class Generator:
             author = self.random.choice(self.readers)
         text = self._text()
         return self._act(
-            "comment.edited", name, {"discussion": name, "comment": id, "body": text},
-            self._tick(), lambda portal: portal.discussions[name].edit(id, author, text), author,
+            "comment.edited",
+            name,
+            {"discussion": name, "comment": id, "body": text},
+            self._tick(),
+            lambda portal: portal.discussions[name].edit(id, author, text),
+            author,
         )
 
     def delete(self, name: str) -> Act:
         id, author = self.random.choice(self.scene.comments[name])
         return self._act(
-            "comment.deleted", name, {"discussion": name, "comment": id}, self._tick(),
-            lambda portal: portal.discussions[name].delete(id, author), author,
+            "comment.deleted",
+            name,
+            {"discussion": name, "comment": id},
+            self._tick(),
+            lambda portal: portal.discussions[name].delete(id, author),
+            author,
         )
 
     def report(self, name: str) -> Act:
@@ -148,8 +169,12 @@ class Generator:
         reader = self.random.choice(self.readers)
         data = {"discussion": name, "comment": id, "revision": 1, "reason": "insult"}
         return self._act(
-            "report.filed", name, data, self._tick(),
-            lambda portal: portal.discussions[name].report(id, reader, 1), reader,
+            "report.filed",
+            name,
+            data,
+            self._tick(),
+            lambda portal: portal.discussions[name].report(id, reader, 1),
+            reader,
         )
 
     def vote(self, name: str, on_newest: bool = False) -> Act:
@@ -207,13 +232,23 @@ class Generator:
     # --- details
 
     def _act(
-        self, kind: str, name: str, data: dict[str, Any], at: datetime,
-        settle: Callable[[Portal], str | None], actor: str | None, *, pass_: int = 1,
+        self,
+        kind: str,
+        name: str,
+        data: dict[str, Any],
+        at: datetime,
+        settle: Callable[[Portal], str | None],
+        actor: str | None,
+        *,
+        pass_: int = 1,
     ) -> Act:
         self.number += 1
         item = {
-            "id": f"e{self.number:06}", "type": f"veche.{kind}.v1",
-            "time": at.isoformat(), "occurredat": at.isoformat(), "data": data,
+            "id": f"e{self.number:06}",
+            "type": f"veche.{kind}.v1",
+            "time": at.isoformat(),
+            "occurredat": at.isoformat(),
+            "data": data,
         }
         if actor is not None:
             item |= {"actor": actor, "actorname": actor.title()}

@@ -28,9 +28,7 @@ def veche(services: Any, mint: Callable[..., str]) -> Veche:
     started = {name: services.start(name, {"VECHE_RULES_DIR": str(RULES)}) for name in SERVICES}
     for service in started.values():
         service.wait_ready()
-    return Veche(
-        started["ingest"].url, started["reader"].url, started["console"].url, mint, SITE
-    )
+    return Veche(started["ingest"].url, started["reader"].url, started["console"].url, mint, SITE)
 
 
 @pytest.mark.slow
@@ -67,7 +65,11 @@ async def same_outcomes(veche: Veche, acts: Sequence[Act], expected: dict[str, s
     wrong = {id: (shown[id], expected[id]) for id in expected if shown[id] != expected[id]}
     assert not wrong
     assert {one["result"] for one in told.values()} <= {
-        "applied", "published", "held", "rejected", "refused",
+        "applied",
+        "published",
+        "held",
+        "rejected",
+        "refused",
     }
 
 
@@ -123,7 +125,14 @@ async def strip_seen(veche: Veche, discussion: str) -> dict[str, Any]:
 
 async def feed_seen(veche: Veche, name: str, language: str, section: str) -> list[dict[str, Any]]:
     names = (
-        "discussion", "title", "url", "language", "section", "comments", "views", "rating",
+        "discussion",
+        "title",
+        "url",
+        "language",
+        "section",
+        "comments",
+        "views",
+        "rating",
     )
     return [
         {name: entry[name] for name in names} | {"last_activity": instant(entry["last_activity"])}
@@ -148,8 +157,11 @@ async def decide_on_what_is_held(
         assert item["expected"] == {"revision": comment.revision, "status": comment.status}
         ruling = chance.choice(("approve", "approve", "reject"))
         decision = {
-            "discussion": name, "comment": id, "ruling": ruling,
-            "expected": item["expected"], "reason": "see the house rules",
+            "discussion": name,
+            "comment": id,
+            "ruling": ruling,
+            "expected": item["expected"],
+            "reason": "see the house rules",
         }
         if chance.random() < 0.1:
             seen = decision | {"expected": {"revision": comment.revision + 1, "status": "pending"}}
@@ -177,6 +189,8 @@ def recorded_texts(folder: Path, count: int) -> list[str]:
     texts: list[str] = []
     for file in files:
         with gzip.open(file, "rt") as lines:
-            texts += [json.loads(line)["text"] for _, line in zip(range(count), lines, strict=False)]
+            texts += [
+                json.loads(line)["text"] for _, line in zip(range(count), lines, strict=False)
+            ]
     random.Random(3).shuffle(texts)
     return texts[:count]

@@ -60,8 +60,13 @@ def test_a_discussion_by_hand() -> None:
     d.view("ann", minutes(30))
     d.view("bob", minutes(30))
     assert d.strip() == {
-        "views": 3, "comments": 2, "rating": 0, "up": 1, "down": 1,
-        "last_activity": minutes(4), "state": "open",
+        "views": 3,
+        "comments": 2,
+        "rating": 0,
+        "up": 1,
+        "down": 1,
+        "last_activity": minutes(4),
+        "state": "open",
     }
     assert [c.id for c in d.roots("newest")] == ["c1"]
     assert [(c.id, c.visible) for c in d.replies("c1")] == [("c2", False), ("c4", True)]
