@@ -70,7 +70,7 @@ class Consumer:
         self._ids: dict[str, UUID] = {}
         self._stuck: str | None = None
         self._beats = 0
-        self._silent: dict[PartitionLoop, tuple[int, int]] = {}
+        self._silent: dict[PartitionLoop, tuple[int, float]] = {}
 
     def ready(self) -> str | None:
         """None where it is in the group and every partition goes on or is stopped by name."""
@@ -99,10 +99,9 @@ class Consumer:
                 began = time.monotonic()
                 try:
                     await self._member(stop)
-                    pause = self._timing.backoff
                 except (errors.KafkaError, TimeoutError, OSError) as error:
                     self._note(error)
-                if time.monotonic() - began > 30:
+                if time.monotonic() - began > 30:  # else two that fence each other would race
                     pause = self._timing.backoff
                 if not stop.is_set():
                     with suppress(TimeoutError):
@@ -164,7 +163,10 @@ class Consumer:
             self._joined = False
             await _cancelled(starting, stopping, keeping)
             trouble.cancel()
-            await self._drain(self._loops)
+            loops = dict(self._loops)
+            await self._drain(loops)
+            if keeping is not None:
+                await self._hint(client, loops, {})
             await self._close(client)
 
     async def _wait_until_joined(
@@ -232,8 +234,9 @@ class Consumer:
         """Looks at what aiokafka and the loops do not tell by themselves. Raises to rebuild."""
         hinted: dict[TopicPartition, int] = {}
         last_hint = last_identity = rebalancing_since = time.monotonic()
+        nap = min(1.0, self._timing.identity)
         while True:
-            await asyncio.sleep(min(1.0, self._timing.identity))
+            await asyncio.sleep(nap)
             self._beats += 1
             now = time.monotonic()
             client._coordinator.check_errors()
@@ -241,24 +244,24 @@ class Consumer:
                 rebalancing_since = now
             elif now - rebalancing_since > self._timing.rebalance + 30:
                 raise TimeoutError(f"group {self._group} does not end its rebalance")
-            self._check_silence()
+            self._check_silence(nap)
             self._measure_lag(client)
             if now - last_identity >= self._timing.identity:
                 last_identity = now
                 await self._compare_identities(client)
             if now - last_hint >= self._timing.commit_hint:
                 last_hint = now
-                await self._hint(client, hinted)
+                await self._hint(client, self._loops, hinted)
 
-    def _check_silence(self) -> None:
-        """Counts in wake-ups, not by the clock: a process that was paused is not stuck."""
-        silent: dict[PartitionLoop, tuple[int, int]] = {}
+    def _check_silence(self, slept: float) -> None:
+        """Adds up its own sleeps, not the clock's time: a process that was paused is not stuck."""
+        silent: dict[PartitionLoop, tuple[int, float]] = {}
         for loop in self._loops.values():
-            attempts, times = self._silent.get(loop, (-1, 0))
-            times = times + 1 if attempts == loop.attempts else 0
-            silent[loop] = (loop.attempts, times)
-            if times >= self._timing.silence:
-                self._give_up(f"{loop}: no attempt has ended for {times} s")
+            attempts, seconds = self._silent.get(loop, (-1, 0.0))
+            seconds = seconds + slept if attempts == loop.attempts else 0.0
+            silent[loop] = (loop.attempts, seconds)
+            if seconds >= self._timing.silence:
+                self._give_up(f"{loop}: no attempt has ended for {seconds:.0f} s")
         self._silent = silent
 
     def _watch(self, ended: threading.Event) -> None:
@@ -305,11 +308,16 @@ class Consumer:
         for place, loop in self._loops.items():
             loop.seen_topic_id = ids.get(place.topic, loop.seen_topic_id)
 
-    async def _hint(self, client: AIOKafkaConsumer, hinted: dict[TopicPartition, int]) -> None:
+    async def _hint(
+        self,
+        client: AIOKafkaConsumer,
+        loops: dict[TopicPartition, PartitionLoop],
+        hinted: dict[TopicPartition, int],
+    ) -> None:
         """Tells Kafka the offsets, for lag tools: nothing of ours ever reads them."""
         offsets = {
             place: loop.next_offset
-            for place, loop in self._loops.items()
+            for place, loop in loops.items()
             if loop.next_offset is not None and hinted.get(place) != loop.next_offset
         }
         if offsets:

@@ -90,6 +90,8 @@ class PartitionLoop:
         self._in_transaction = False
         self._stopping = False
         self._label = (source.topic, str(place.partition))
+        for gauge in (metrics.LAG_RECORDS, metrics.NEXT_OFFSET, metrics.STOPPED):
+            gauge.labels(*self._label).set(0)
         self._task = asyncio.create_task(self._run(), name=f"{source.topic}[{place.partition}]")
 
     # --- what the membership asks
@@ -122,9 +124,15 @@ class PartitionLoop:
     # --- the loop
 
     async def _run(self) -> None:
-        metrics.STOPPED.labels(*self._label).set(0)
-        metrics.LAG_RECORDS.labels(*self._label).set(0)
-        metrics.NEXT_OFFSET.labels(*self._label).set(0)
+        """However it ends, unless it was asked to: the membership must not go on without it."""
+        try:
+            await self._loop()
+        except Exception as error:
+            log.error("%s ended by a bug", self, exc_info=error)
+        if not self._stopping:
+            self._leave()
+
+    async def _loop(self) -> None:
         while not self._stopping:
             try:
                 if self._fence is None:
@@ -141,9 +149,11 @@ class PartitionLoop:
                 self._fenced()
                 return
             except PartitionStopped as stopped:
-                await self._guarded(self._park(stopped))
+                if not await self._guarded(self._park(stopped)):
+                    return
             except errors.OffsetOutOfRangeError:
-                await self._guarded(self._out_of_range())
+                if not await self._guarded(self._out_of_range()):
+                    return
             except (errors.ConsumerStoppedError, errors.IllegalStateError):
                 return  # not ours any more
             except db.DATA_ERRORS as error:
@@ -154,17 +164,23 @@ class PartitionLoop:
             except Exception as error:  # noqa: BLE001 - a bug must not pass for a poisoned record
                 await self._ended_badly(error, "a bug")
 
-    async def _guarded(self, ending: Awaitable[None]) -> None:
-        """Ends an attempt that met a stop; where even that fails, the loop comes back to it."""
+    async def _guarded(self, ending: Awaitable[None]) -> bool:
+        """Ends an attempt that met a stop; where even that fails, the loop comes back to it.
+
+        False where the partition is not ours any more.
+        """
         try:
             await ending
         except PartitionStopped as stopped:
-            await self._guarded(self._park(stopped))
+            return await self._guarded(self._park(stopped))
         except Fenced:
             self._fenced()
-            self._stopping = True
+            return False
+        except (errors.ConsumerStoppedError, errors.IllegalStateError):
+            return False
         except (errors.KafkaError, *db.UNAVAILABLE) as error:
             await self._ended_badly(error)
+        return True
 
     def _ended_well(self) -> None:
         self.attempts += 1
@@ -257,7 +273,6 @@ class PartitionLoop:
     def _fenced(self) -> None:
         metrics.FENCED.labels(self._source.topic).inc()
         log.warning("%s belongs to another process now: leaving the group to join again", self)
-        self._leave()
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[Connection]:
