@@ -188,3 +188,13 @@ def test_another_article_of_the_sidebar_has_its_own_discussion(visit: Visit) -> 
     page.locator(".feed a", has_text="Night ferry").click()
     expect(page.locator("h1")).to_have_text("Night ferry returns after ten years")
     expect(page.locator(".thread")).to_contain_text("Will it carry bicycles?")
+
+
+def test_what_was_typed_survives_another_order(visit: Visit) -> None:
+    page = visit()
+    sign_in(page, "nina")
+    page.fill(".new-comment textarea", "half a thought")
+    page.locator(".orders button").last.click()
+    page.wait_for_selector(".thread .comment")
+    expect(page.locator(".new-comment textarea")).to_have_value("half a thought")
+    assert page.locator(".thread > .comment").count() > 0

@@ -56,7 +56,9 @@ async function openDiscussion() {
   opened.thread?.close();
   const id = discussionId();
   const strip = new Strip(id);
-  const thread = new Thread(id, sort);
+  // Another order or reader: what was typed stays.
+  const draft = opened.thread?.discussion === id ? opened.thread.draft : "";
+  const thread = new Thread(id, sort, draft);
   const mine = { thread, close: () => {} };
   opened = mine;
   const story = renderStory(place("story"), id, strip.element);

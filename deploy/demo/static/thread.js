@@ -12,9 +12,10 @@ const OWN_AGAIN_SECONDS = 10;
 const PUBLISHED_SHOWN_SECONDS = 6;
 
 export class Thread {
-  constructor(discussion, sort) {
+  constructor(discussion, sort, draft = "") {
     this.discussion = discussion;
     this.sort = sort;
+    this.begun = draft;
     this.state = "open";
     this.version = "";
     this.comments = new Map();
@@ -38,6 +39,11 @@ export class Thread {
 
   close() {
     clearInterval(this.timer);
+  }
+
+  // What was typed and not sent.
+  get draft() {
+    return this.form.querySelector("textarea")?.value ?? this.begun;
   }
 
   // --- loading
@@ -297,7 +303,8 @@ export class Thread {
       this.form.replaceChildren(button(t("logInToComment"), session.choose, { class: "log-in" }));
     } else if (!this.form.querySelector("form")) {
       const submit = (text, id) => this.submit(text, id);
-      this.form.replaceChildren(textForm({ label: t("yourComment"), action: t("publish"), submit }));
+      const [label, action] = [t("yourComment"), t("publish")];
+      this.form.replaceChildren(textForm({ label, action, text: this.begun, submit }));
     }
   }
 
