@@ -24,6 +24,8 @@ class Kafka:
     """VECHE_TOPIC_PREFIX: put before names of topics and groups; for tests and shared clusters."""
     group_instance_id: str = ""
     """VECHE_GROUP_INSTANCE_ID: static membership, one id per copy of a consumer; empty: dynamic."""
+    session_timeout_ms: int = 30_000
+    """VECHE_SESSION_TIMEOUT_MS: a consumer silent for longer loses its partitions to its copies."""
 
     @classmethod
     def read(cls, env: Mapping[str, str] = os.environ) -> Kafka:
@@ -31,6 +33,7 @@ class Kafka:
             bootstrap=_required(env, "VECHE_KAFKA_BOOTSTRAP"),
             topic_prefix=env.get("VECHE_TOPIC_PREFIX", ""),
             group_instance_id=env.get("VECHE_GROUP_INSTANCE_ID", ""),
+            session_timeout_ms=_whole(env, "VECHE_SESSION_TIMEOUT_MS", 30_000),
         )
 
     def topic(self, name: str) -> str:

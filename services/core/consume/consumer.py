@@ -59,7 +59,7 @@ class Consumer:
         self._pool = pool
         self._group = group
         self._sources = {kafka.topic(source.topic): source for source in sources}
-        self._timing = timing or Timing()
+        self._timing = timing or Timing.within(kafka.session_timeout_ms / 1000)
         self._on_stuck = on_stuck
         self.owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
         self._loops: dict[TopicPartition, PartitionLoop] = {}

@@ -34,3 +34,8 @@ class Timing:
     session: float = 30.0
     rebalance: float = 60.0
     heartbeat: float = 3.0
+
+    @classmethod
+    def within(cls, session: float) -> Timing:
+        """A shorter session needs heartbeats that keep pace with it."""
+        return cls(session=session, heartbeat=min(cls.heartbeat, session / 5))
