@@ -109,6 +109,17 @@ async def test_consumers_that_join_and_leave_under_load_double_and_lose_nothing(
     assert await counted(pool) >= total
 
 
+async def test_a_member_with_a_name_of_its_own_comes_back_to_its_partitions(
+    kafka: Kafka, producer: Producer, pool: Pool
+) -> None:
+    named = replace(kafka, group_instance_id="copy-1")
+    for round_ in (1, 2):
+        async with consuming(named, pool):
+            await produce(producer, ["v"] * 60)
+            await until(lambda: counted_is(pool, 60 * round_))  # noqa: B023
+    assert await repeated(pool) == 0
+
+
 async def test_a_zombie_is_fenced_and_takes_its_place_again(
     kafka: Kafka, producer: Producer, pool: Pool
 ) -> None:
@@ -129,8 +140,9 @@ async def test_a_zombie_is_fenced_and_takes_its_place_again(
     assert metrics.FENCED.labels(TOPIC)._value.get() > fenced
 
 
+@pytest.mark.parametrize("hint", [0, 80])
 async def test_records_served_before_the_fence_is_read_have_no_effect(
-    kafka: Kafka, producer: Producer, pool: Pool, monkeypatch: pytest.MonkeyPatch
+    kafka: Kafka, producer: Producer, pool: Pool, monkeypatch: pytest.MonkeyPatch, hint: int
 ) -> None:
     """aiokafka's issue 738: records flow while the claim still waits."""
     await produce(producer, [f"v{n}" for n in range(100)], key="one")
@@ -138,7 +150,7 @@ async def test_records_served_before_the_fence_is_read_have_no_effect(
         await until(lambda: counted_is(pool, 100))
     await pool.execute("UPDATE fences SET next_offset = 50 WHERE next_offset = 100")
     await pool.execute("DELETE FROM effects; DELETE FROM tally")
-    await commit_to_kafka(kafka, 0)
+    await commit_to_kafka(kafka, hint)
     claim = fences.claim
 
     async def slow(*args: Any, **kwargs: Any) -> fences.Fence:

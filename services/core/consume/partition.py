@@ -83,6 +83,7 @@ class PartitionLoop:
         """Entries of the next transaction at most; halved to isolate a refused record."""
         self._size = min(500, timing.max_records)
         """Records to fetch at once; adapted so that transactions stay short."""
+        self._hole: int | None = None
         self._limit = Limit()
         self._backoff = timing.backoff
         self._last_commit = 0.0
@@ -316,6 +317,11 @@ class PartitionLoop:
         believed = self._fence.next_offset
         if records and records[0].offset < believed:
             records = [record for record in records if record.offset >= believed]
+        if records and records[0].offset > believed and self._hole != believed:
+            # Markers of transactions leave such holes; so would a lost seek. Ask once more.
+            self._hole = believed
+            self._client.seek(self._place, believed)
+            return []
         return records
 
     async def _get(self, seconds: float, most: int) -> list[ConsumerRecord]:
