@@ -65,8 +65,8 @@ def source(handle: Callable[[Any, Any], Awaitable[None]] = handle, **more: Any) 
 
 
 @asynccontextmanager
-async def tables(dsn: str, size: int = 4) -> AsyncIterator[Pool]:
-    pool = await db.connect_pool(dsn, size)
+async def tables(dsn: str, size: int = 4, *, statement_seconds: float = 5.0) -> AsyncIterator[Pool]:
+    pool = await db.connect_pool(dsn, size, statement_timeout_seconds=statement_seconds)
     try:
         await pool.execute(TABLES)
         yield pool

@@ -18,23 +18,31 @@ from tests.consuming import TOPIC, consuming, counted, produce, repeated, tables
 
 
 class CuttingProxy:
-    """Between asyncpg and Postgres: while armed, it hides the answer to a COMMIT and hangs up."""
+    """Between asyncpg and Postgres: while armed, it hides the answer to a COMMIT and hangs up.
 
-    def __init__(self, host: str, port: int) -> None:
-        self._target = (host, port)
+    While `passes` is not set, nothing goes through and nobody hangs up.
+    """
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = urlsplit(dsn)
         self.cuts_left = 0
         self.cuts = 0
+        self.passes = asyncio.Event()
+        self.passes.set()
 
     @asynccontextmanager
-    async def listening(self) -> AsyncIterator[int]:
+    async def listening(self) -> AsyncIterator[str]:
+        """Yields the DSN that leads through the proxy."""
         server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        login, _, _ = self._dsn.netloc.rpartition("@")
+        port = server.sockets[0].getsockname()[1]
         try:
-            yield server.sockets[0].getsockname()[1]
+            yield urlunsplit(self._dsn._replace(netloc=f"{login}@127.0.0.1:{port}"))
         finally:
             server.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        up_reader, up_writer = await asyncio.open_connection(*self._target)
+        up_reader, up_writer = await asyncio.open_connection(self._dsn.hostname, self._dsn.port)
         committing = asyncio.Event()
 
         async def up() -> None:
@@ -42,6 +50,7 @@ class CuttingProxy:
                 if b"COMMIT;" in data and self.cuts_left > 0:
                     self.cuts_left -= 1
                     committing.set()
+                await self.passes.wait()
                 up_writer.write(data)
                 await up_writer.drain()
 
@@ -51,6 +60,7 @@ class CuttingProxy:
                     assert b"COMMIT" in data  # it held; the client will never know
                     self.cuts += 1
                     return
+                await self.passes.wait()
                 writer.write(data)
                 await writer.drain()
 
@@ -69,23 +79,53 @@ async def test_commits_of_unknown_outcome_double_and_lose_nothing(
     kafka_bootstrap: str, topic_prefix: str, postgres_dsn: str
 ) -> None:
     kafka = Kafka(kafka_bootstrap, topic_prefix)
-    parts = urlsplit(postgres_dsn)
-    proxy = CuttingProxy(parts.hostname or "", parts.port or 0)
+    proxy = CuttingProxy(postgres_dsn)
     resyncs = metrics.RESUMED.labels(TOPIC)._value.get()
-    async with proxy.listening() as port:
-        login, _, _ = parts.netloc.rpartition("@")
-        dsn = urlunsplit(parts._replace(netloc=f"{login}@127.0.0.1:{port}"))
-        async with tables(dsn) as pool, Producer(kafka) as producer, consuming(kafka, pool):
+    async with (
+        proxy.listening() as dsn,
+        tables(dsn) as pool,
+        Producer(kafka) as producer,
+        consuming(kafka, pool),
+    ):
+        await produce(producer, ["v"] * 60)
+        await until(lambda: holds(pool, 60))
+        for round_ in range(1, 11):
+            proxy.cuts_left = 2
             await produce(producer, ["v"] * 60)
-            await until(lambda: holds(pool, 60))
-            for round_ in range(1, 11):
-                proxy.cuts_left = 2
-                await produce(producer, ["v"] * 60)
-                await until(lambda: proxy.cuts_left == 0)
-                await until(lambda: holds(pool, 60 + 60 * round_))  # noqa: B023
-            assert await repeated(pool) == 0
+            await until(lambda: proxy.cuts_left == 0)
+            await until(lambda: holds(pool, 60 + 60 * round_))  # noqa: B023
+        assert await repeated(pool) == 0
     assert proxy.cuts == 20
     assert metrics.RESUMED.labels(TOPIC)._value.get() > resyncs
+
+
+async def test_a_postgres_that_neither_answers_nor_hangs_up_ends_every_attempt(
+    kafka_bootstrap: str, topic_prefix: str, postgres_dsn: str
+) -> None:
+    kafka = Kafka(kafka_bootstrap, topic_prefix)
+    proxy = CuttingProxy(postgres_dsn)
+    async with (
+        proxy.listening() as dsn,
+        tables(postgres_dsn) as direct,
+        Producer(kafka) as producer,
+    ):
+        pool = await db.connect_pool(dsn, 4, statement_timeout_seconds=0.3)
+        async with consuming(kafka, pool) as consumer:
+            await produce(producer, ["v"] * 60)
+            await until(lambda: holds(direct, 60))
+            proxy.passes.clear()
+            await produce(producer, ["v"] * 60)
+            loops = list(consumer._loops.values())
+            await until(lambda: all(loop.failing for loop in loops))
+            attempts = [loop.attempts for loop in loops]
+            await until(
+                lambda: all(loop.attempts > n for loop, n in zip(loops, attempts, strict=True))
+            )
+            assert consumer.alive() is None
+            proxy.passes.set()
+            await until(lambda: holds(direct, 120), 30)
+        assert await repeated(direct) == 0
+        pool.terminate()
 
 
 async def test_postgres_killed_under_load_comes_back_to_exact_effects(
