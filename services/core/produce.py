@@ -105,6 +105,7 @@ class Producer:
         self._max_pending = max_pending
         self._connect_seconds = connect_seconds
         self._link: _Link | None = None
+        self._retired: _Link | None = None
         self._away = True
         self._look = asyncio.Event()
         self._settled = asyncio.Event()
@@ -270,27 +271,37 @@ class Producer:
         """Builds the producer, and looks after the broker while sends are in doubt."""
         pause = 0.1
         while True:
-            if self._link is None:
-                await self._retire()
-                self._link = await self._build()
-            if self._link is not None and await self._answers(self._link):
-                if self._away:
-                    log.info("Kafka answers")
-                self._away = False
-                self._settled.set()
+            try:
+                answers = await self._tend()
+            except Exception as error:
+                # Whatever aiokafka comes up with: a supervisor that ended would heal nothing more.
+                log.error("the producer's supervisor met a bug", exc_info=error)
+                answers = False
+            if answers:
                 pause = 0.1
-                self._look.clear()
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(1.0):
-                        await self._look.wait()
-                if self._link is not None and self._link.broken():
-                    self._failed(self._link, errors.ProducerClosed())
-            else:
-                self._away = True
-                await asyncio.sleep(pause)
-                pause = min(1.0, pause * 2)
+                continue
+            self._away = True
+            await asyncio.sleep(pause)
+            pause = min(1.0, pause * 2)
 
-    _retired: _Link | None = None
+    async def _tend(self) -> bool:
+        """False where no broker answers; else waits a second, or until a send is in doubt."""
+        if self._link is None:
+            await self._retire()
+            self._link = await self._build()
+        if self._link is None or not await self._answers(self._link):
+            return False
+        if self._away:
+            log.info("Kafka answers")
+        self._away = False
+        self._settled.set()
+        self._look.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(1.0):
+                await self._look.wait()
+        if self._link is not None and self._link.broken():
+            self._failed(self._link, errors.ProducerClosed())
+        return True
 
     async def _retire(self) -> None:
         if self._retired is not None:

@@ -12,7 +12,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -20,24 +20,15 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition, errors
 
 from services.core import db, metrics, topics
 from services.core.consume import cluster
-from services.core.consume.batch import AnySource, Batch, Record
-from services.core.consume.letters import Limit, Raw, letter
+from services.core.consume.batch import AnySource, Batch
+from services.core.consume.entry import Entry, decoded
+from services.core.consume.letters import Limit
 from services.core.consume.timing import Timing
 from services.core.db import Connection, Pool
 from services.core.errors import BadEvent, Fenced, PartitionStopped
 from services.core.store import fences, outbox
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class _Entry:
-    """A record and what decoding made of it: an event, or the reason why there is none."""
-
-    raw: ConsumerRecord
-    recorded_at: datetime
-    record: Record[object] | None
-    why: BadEvent | None
 
 
 class _Moved(Exception):
@@ -78,7 +69,7 @@ class PartitionLoop:
         """The topic's id as the membership last saw it on the cluster."""
 
         self._fence: fences.Fence | None = None
-        self._pending: list[_Entry] = []
+        self._pending: list[Entry] = []
         self._take = timing.max_records
         """Entries of the next transaction at most; halved to isolate a refused record."""
         self._size = min(500, timing.max_records)
@@ -299,7 +290,7 @@ class PartitionLoop:
                 return
             fetched = time.monotonic()
             self._observe("wait", fetched - began)
-            self._pending = [self._decoded(raw) for raw in records]
+            self._pending = [decoded(self._source.decode, raw) for raw in records]
             self._observe("decode", time.monotonic() - fetched)
             self._take = len(self._pending)
         while self._pending and not self._stopping:
@@ -332,20 +323,7 @@ class PartitionLoop:
         records: list[ConsumerRecord] = found.get(self._place, [])
         return records
 
-    def _decoded(self, raw: ConsumerRecord) -> _Entry:
-        recorded_at = datetime.fromtimestamp(max(0, raw.timestamp) / 1000, UTC)
-        if raw.value is None:
-            return _Entry(raw, recorded_at, None, BadEvent("no_value", "the record has no value"))
-        try:
-            event = self._source.decode(raw.value)
-        except BadEvent as why:
-            return _Entry(raw, recorded_at, None, why)
-        except Exception as error:  # noqa: BLE001 - no input may hold a partition up
-            odd = BadEvent("undecodable", f"{type(error).__name__}: {error}")
-            return _Entry(raw, recorded_at, None, odd)
-        return _Entry(raw, recorded_at, Record(raw.offset, recorded_at, event), None)
-
-    async def _apply(self, part: list[_Entry]) -> None:
+    async def _apply(self, part: list[Entry]) -> None:
         """One transaction for the leading entries; a record that Postgres refuses is isolated."""
         admitted = self._limit.admit([entry.why is not None for entry in part])
         if admitted == 0:
@@ -365,12 +343,7 @@ class PartitionLoop:
             if not good:
                 raise
             if len(good) == 1:
-                good[0].record = None
-                good[0].why = (
-                    error
-                    if isinstance(error, BadEvent)
-                    else BadEvent("bad_data", f"{type(error).__name__}: {error}")
-                )
+                good[0].condemn(error)
             else:
                 self._take = max(1, len(part) // 2)
             return
@@ -378,13 +351,13 @@ class PartitionLoop:
         self._pending = self._pending[len(part) :]
         self._take = max(self._take, len(part)) * 2
 
-    async def _commit(self, part: list[_Entry]) -> None:
+    async def _commit(self, part: list[Entry]) -> None:
         assert self._fence is not None
         fence, topic, partition = self._fence, self._source.topic, self._place.partition
         next_offset = part[-1].raw.offset + 1
         records = [entry.record for entry in part if entry.record is not None]
         letters = [
-            (topics.dead_letters_of(topic), entry.raw.key or b"", self._letter(entry, entry.why))
+            (topics.dead_letters_of(topic), entry.raw.key or b"", entry.letter(topic, partition))
             for entry in part
             if entry.why is not None
         ]
@@ -415,10 +388,6 @@ class PartitionLoop:
         self._observe("commit", ended - handled)
         self._count(part)
 
-    def _letter(self, entry: _Entry, why: BadEvent) -> bytes:
-        raw = Raw(entry.raw.offset, entry.recorded_at, entry.raw.key, entry.raw.value)
-        return letter(self._source.topic, self._place.partition, raw, why)
-
     def _adapt(self, count: int, seconds: float) -> None:
         """Twice too long: half as many. Full and quick: more."""
         target = self._timing.transaction_seconds
@@ -431,7 +400,7 @@ class PartitionLoop:
     def _observe(self, stage: str, seconds: float) -> None:
         metrics.BATCH_SECONDS.labels(self._source.topic, stage).observe(seconds)
 
-    def _count(self, part: list[_Entry]) -> None:
+    def _count(self, part: list[Entry]) -> None:
         topic = self._source.topic
         metrics.RECORDS.labels(*self._label).inc(len(part))
         metrics.BATCH_RECORDS.labels(topic).observe(len(part))

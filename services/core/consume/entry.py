@@ -1,0 +1,54 @@
+"""A record on its way through the loop: what Kafka gave, and what decoding made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from aiokafka import ConsumerRecord
+
+from services.core.consume.batch import Record
+from services.core.consume.letters import Raw, letter
+from services.core.errors import BadEvent
+
+
+@dataclass(slots=True)
+class Entry:
+    """Either `record`, or the reason `why` there is none."""
+
+    raw: ConsumerRecord
+    recorded_at: datetime
+    record: Record[Any] | None
+    why: BadEvent | None
+
+    def condemn(self, error: Exception) -> None:
+        """Its effect was refused, and it alone is the cause: it becomes a dead letter."""
+        self.record = None
+        self.why = (
+            error
+            if isinstance(error, BadEvent)
+            else BadEvent("bad_data", f"{type(error).__name__}: {error}")
+        )
+
+    def letter(self, topic: str, partition: int) -> bytes:
+        """The value of its dead letter."""
+        assert self.why is not None
+        raw = Raw(self.raw.offset, self.recorded_at, self.raw.key, self.raw.value)
+        return letter(topic, partition, raw, self.why)
+
+
+def decoded(decode: Callable[[bytes], Any], raw: ConsumerRecord) -> Entry:
+    """Never raises: no input may hold a partition up."""
+    recorded_at = datetime.fromtimestamp(max(0, raw.timestamp) / 1000, UTC)
+    if raw.value is None:
+        return Entry(raw, recorded_at, None, BadEvent("no_value", "the record has no value"))
+    try:
+        event = decode(raw.value)
+    except BadEvent as why:
+        return Entry(raw, recorded_at, None, why)
+    except Exception as error:  # noqa: BLE001
+        odd = BadEvent("undecodable", f"{type(error).__name__}: {error}")
+        return Entry(raw, recorded_at, None, odd)
+    return Entry(raw, recorded_at, Record(raw.offset, recorded_at, event), None)
