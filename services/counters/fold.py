@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from services.core.store.votes import Ballot, Cast, Comment, Refused, Standing
@@ -62,10 +62,9 @@ class Fold:
 
     def cast(self, votes: Iterable[Cast]) -> None:
         for vote in votes:
-            name = (vote.ballot.discussion, vote.event_id, vote.digest)
-            if name in self.facts.refused or name in self.refused:
-                self.repeats += 1
-            elif reason := self.recorded(*name):
+            if self._refused_before(vote):
+                continue
+            if reason := self.recorded(*_name(vote)):
                 self._refuse(vote, reason)
             elif vote.ballot.target and not self._comment(vote.ballot):
                 self._park(vote)
@@ -78,7 +77,10 @@ class Fold:
         """Counts or refuses what waits for this ballot's comment, which is known."""
         for vote in [vote for vote in self._parked(ballot) if vote.ballot == ballot]:
             self._take_out(vote)
-            self.settled += self._count(vote)
+            if reason := self.recorded(vote.ballot.discussion, vote.event_id, vote.digest):
+                self._refuse(vote, reason)
+            else:
+                self.settled += self._count(vote)
 
     def expire(self, overdue: Iterable[tuple[Ballot, int]]) -> None:
         """Refuses parked votes, by ballot and offset, whose comment can no longer come in time."""
@@ -89,24 +91,21 @@ class Fold:
 
     def _count(self, vote: Cast) -> bool:
         """The vote replaces the standing one, unless it is refused or a repeat."""
+        if self._refused_before(vote) or self._repeated(vote, self._changes(vote.ballot)):
+            return False
         comment = self._comment(vote.ballot)
         if comment and comment.submitted_at > vote.recorded_at + PATIENCE:
             return self._refuse(vote, "vote_expired")
         if comment and comment.author == vote.ballot.voter:
             return self._refuse(vote, "own_vote")
-        before = self.standings.get(vote.ballot) or self.facts.standings.get(vote.ballot)
-        changes = before.changes if before else ()
-        if self._repeated(vote, changes):
-            return False
-        changes = (f"{vote.event_id}:{vote.value}", *changes[: MEMORY - 1])
-        self.standings[vote.ballot] = Standing(vote.value, changes, vote.at)
+        self._remember(vote, vote.value, vote.at)
         return True
 
     def _park(self, vote: Cast) -> None:
         """As `_count`, on the votes that wait: only what would change something is parked."""
         waiting = self._parked(vote.ballot)
-        same = [f"{v.event_id}:{v.value}" for v in reversed(waiting) if v.ballot == vote.ballot]
-        if self._repeated(vote, same[:MEMORY]):
+        same = [_change(v) for v in reversed(waiting) if v.ballot == vote.ballot]
+        if self._repeated(vote, [*same, *self._changes(vote.ballot)][:MEMORY]):
             return
         if len(waiting) >= PARKED_AT_MOST:
             self._refuse(vote, "vote_parked_too_many")
@@ -125,10 +124,32 @@ class Fold:
                 return True
         return False
 
+    def _standing(self, ballot: Ballot) -> Standing | None:
+        return self.standings.get(ballot) or self.facts.standings.get(ballot)
+
+    def _changes(self, ballot: Ballot) -> tuple[str, ...]:
+        standing = self._standing(ballot)
+        return standing.changes if standing else ()
+
+    def _remember(self, vote: Cast, value: int, at: datetime) -> None:
+        changes = (_change(vote), *self._changes(vote.ballot)[: MEMORY - 1])
+        self.standings[vote.ballot] = Standing(value, changes, at)
+
     def _refuse(self, vote: Cast, reason: str) -> bool:
-        name = (vote.ballot.discussion, vote.event_id, vote.digest)
-        self.refused.setdefault(name, Refused(vote, reason))
+        if reason == "vote_expired":
+            # It took its id while it waited, so it keeps it: no order of arrival may tell.
+            before = self._standing(vote.ballot)
+            self._remember(
+                vote, before.value if before else 0, before.voted_at if before else vote.at
+            )
+        self.refused.setdefault(_name(vote), Refused(vote, reason))
         return False
+
+    def _refused_before(self, vote: Cast) -> bool:
+        """What was refused once stays refused."""
+        refused = _name(vote) in self.facts.refused or _name(vote) in self.refused
+        self.repeats += refused
+        return refused
 
     def _comment(self, ballot: Ballot) -> Comment | None:
         return self.facts.comments.get((ballot.discussion, ballot.target))
@@ -143,3 +164,11 @@ class Fold:
     def _take_out(self, vote: Cast) -> None:
         self._parked(vote.ballot).remove(vote)
         self.unparks.append(vote)
+
+
+def _name(vote: Cast) -> tuple[str, str, bytes]:
+    return vote.ballot.discussion, vote.event_id, vote.digest
+
+
+def _change(vote: Cast) -> str:
+    return f"{vote.event_id}:{vote.value}"

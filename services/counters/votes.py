@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from services.core import codec, metrics, topics
@@ -32,7 +32,10 @@ class VoteCounter:
 
     async def handle(self, connection: Connection, batch: Batch[VoteCast]) -> None:
         casts = [_cast(record) for record in batch.records]
-        fold = Fold(await _recall(connection, casts), self.recorded)
+        ballots = {cast.ballot for cast in casts}
+        voters = {(b.discussion, b.voter) for b in ballots if b.target}
+        parked = await store.parked(connection, voters)
+        fold = Fold(await _recall(connection, ballots, casts, parked), self.recorded)
         fold.cast(casts)
         await self._write(connection, batch.topic, batch.partition, fold)
 
@@ -50,20 +53,19 @@ class VoteCounter:
         known = {waiting.ballot for waiting in page if waiting.known}
         overdue = [(w.ballot, w.offset) for w in page if w.overdue and not w.known]
         if known or overdue:
-            voters = {(b.discussion, b.voter) for b in [*known, *(ballot for ballot, _ in overdue)]}
-            fold = Fold(
-                Facts(
-                    await store.standings(connection, known),
-                    await store.comments(connection, {(b.discussion, b.target) for b in known}),
-                    parked=await store.parked(connection, voters),
-                )
-            )
+            ballots = known | {ballot for ballot, _ in overdue}
+            parked = await store.parked(connection, {(b.discussion, b.voter) for b in ballots})
+            fold = Fold(await _recall(connection, ballots, (), parked), self.recorded)
             for ballot in known:
                 fold.settle(ballot)
             fold.expire(overdue)
             await self._write(connection, topic, partition, fold)
-        parked = await store.count_parked(connection, partition) if page else 0
-        metrics.PARKED_VOTES.labels(str(partition)).set(parked)
+        waiting = await store.count_parked(connection, partition) if page else 0
+        metrics.PARKED_VOTES.labels(str(partition)).set(waiting)
+
+    def swept(self, partition: int) -> bool:
+        """Whether the last sweep ended a round over the partition's parked votes."""
+        return self._examined.get(partition, -1) < 0
 
     async def _write(self, connection: Connection, topic: str, partition: int, fold: Fold) -> None:
         moved = await store.count(connection, partition, fold.standings)
@@ -96,16 +98,21 @@ def _cast(record: Record[VoteCast]) -> Cast:
     )
 
 
-async def _recall(connection: Connection, casts: Sequence[Cast]) -> Facts:
-    """What Postgres knows about these votes: one indexed look-up each, in four statements."""
-    on_comments = [cast.ballot for cast in casts if cast.ballot.target]
+async def _recall(
+    connection: Connection,
+    ballots: Set[Ballot],
+    casts: Sequence[Cast],
+    parked: Mapping[tuple[str, str], list[Cast]],
+) -> Facts:
+    """What Postgres knows about these votes and those that wait: one indexed look-up each."""
+    named = [*casts, *(cast for waiting in parked.values() for cast in waiting)]
     return Facts(
-        await store.standings(connection, {cast.ballot for cast in casts}),
-        await store.comments(connection, {(b.discussion, b.target) for b in on_comments}),
+        await store.standings(connection, ballots),
+        await store.comments(connection, {(b.discussion, b.target) for b in ballots if b.target}),
         await store.refused_before(
-            connection, {(cast.ballot.discussion, cast.event_id) for cast in casts}
+            connection, {(cast.ballot.discussion, cast.event_id) for cast in named}
         ),
-        await store.parked(connection, {(b.discussion, b.voter) for b in on_comments}),
+        parked,
     )
 
 

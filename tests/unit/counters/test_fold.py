@@ -122,7 +122,8 @@ def test_comment_that_comes_a_day_later_is_too_late() -> None:
     ]
     fold = Fold(Facts({}, BY_BOB, parked={(TALK, "ada"): waiting}))
     fold.settle(ON_COMMENT)
-    assert fold.standings[ON_COMMENT].changes == ("e2:-1",)
+    assert fold.standings[ON_COMMENT].value == -1
+    assert fold.standings[ON_COMMENT].changes == ("e2:-1", "e1:1"), "an expired vote keeps its id"
     assert reasons(fold) == {"e1": "vote_expired"}
 
 
