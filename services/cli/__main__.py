@@ -21,6 +21,7 @@ VERBS = {
     "secrets": "services.cli.secrets:secrets",
     "replay": "services.cli.replay:replay",
     "rebuild": "services.cli.rebuild:rebuild",
+    "dump": "services.cli.dump:dump",
     "partitions": "services.cli.partitions:partitions",
     "dead-letters": "services.cli.dead_letters:dead_letters",
 }

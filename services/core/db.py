@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
+from urllib.parse import urlsplit
 
 import asyncpg
 
@@ -86,6 +87,22 @@ def queries(family: str) -> dict[str, str]:
     if len(set(names)) != len(names):
         raise Misconfigured(f"sql/{family}.sql names a query twice")
     return {name: body.strip() for name, body in zip(names, parts[2::2], strict=True)}
+
+
+async def make_database(dsn: str) -> bool:
+    """Makes the database that the DSN names, where the server lacks it; answers whether it did."""
+    try:
+        connection = await asyncpg.connect(dsn, timeout=10.0)
+    except asyncpg.InvalidCatalogNameError:
+        name = urlsplit(dsn).path.removeprefix("/").replace('"', '""')
+        connection = await asyncpg.connect(dsn, database="postgres", timeout=10.0)
+        try:
+            await connection.execute(f'CREATE DATABASE "{name}"', timeout=60)
+        finally:
+            await connection.close(timeout=5.0)
+        return True
+    await connection.close(timeout=5.0)
+    return False
 
 
 async def migrate(dsn: str, progress: Callable[[str], None] = lambda name: None) -> list[str]:

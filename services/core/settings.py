@@ -236,6 +236,11 @@ def topic_prefix(env: Mapping[str, str] = os.environ) -> str:
     return env.get("VECHE_TOPIC_PREFIX", "")
 
 
+def rebuilding(env: Mapping[str, str] = os.environ) -> bool:
+    """VECHE_REBUILD: set by `veche rebuild` for the children that it starts, never by hand."""
+    return env.get("VECHE_REBUILD", "") == "1"
+
+
 def masked(group: object) -> dict[str, str]:
     """A settings group for a log line: secrets and passwords never show."""
     shown = {}

@@ -9,8 +9,9 @@ from contextlib import AsyncExitStack
 
 from services.core import codec, db, lifecycle, logs, probes, settings, topics, viewers
 from services.core.consume import Consumer, Source
-from services.core.errors import Misconfigured
+from services.core.errors import Misconfigured, VecheError
 from services.core.produce import home_partition
+from services.counters import rebuild
 from services.counters.views import ViewCounter
 from services.counters.votes import VoteCounter
 
@@ -25,6 +26,9 @@ async def run() -> None:
     probing = settings.Probes.read(port=9097)
     votes = VoteCounter(home_partition)
     views = ViewCounter(home_partition, viewers.viewer_key(settings.secret("VECHE_VIEWER_SECRET")))
+    if settings.rebuilding():
+        await rebuild.run(kafka, postgres, views)
+        return
     stop = await lifecycle.until_signal()
     async with AsyncExitStack() as stack:
         pool = await db.connect_pool(postgres.dsn, postgres.pool_size, min_size=0)
@@ -63,6 +67,9 @@ def main() -> int:
     except Misconfigured as error:
         log.error("%s", error)
         return 2
+    except VecheError as error:
+        log.error("%s", error)
+        return 1
     return 0
 
 

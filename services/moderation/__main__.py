@@ -12,9 +12,9 @@ from importlib.metadata import version
 from services.core import db, lifecycle, logs, metrics, probes, settings, topics
 from services.core.consume import Consumer, Source
 from services.core.discussion import LiveJudge
-from services.core.errors import BadRuleset, Misconfigured
+from services.core.errors import BadRuleset, Misconfigured, VecheError
 from services.core.rules import load
-from services.moderation import decode, queue
+from services.moderation import decode, queue, rebuild
 from services.moderation.handle import Moderation, set_policies
 from services.moderation.rules import Rules
 
@@ -30,7 +30,11 @@ async def run() -> None:
     secret = settings.secret("VECHE_DECISION_SECRET")
     ruleset = load(settings.rules_texts(settings.rules_dir()))
     metrics.BUILD.info({"version": version("veche"), "ruleset": ruleset.hash})
-    moderation = Moderation(LiveJudge(Rules(ruleset)), ruleset.windows)
+    judge = LiveJudge(Rules(ruleset))
+    if settings.rebuilding():
+        await rebuild.run(kafka, postgres, secret, judge, ruleset.windows)
+        return
+    moderation = Moderation(judge, ruleset.windows)
     stop = await lifecycle.until_signal()
     async with AsyncExitStack() as stack:
         pool = await db.connect_pool(postgres.dsn, postgres.pool_size, min_size=0)
@@ -71,6 +75,9 @@ def main() -> int:
     except (Misconfigured, BadRuleset) as error:
         log.error("%s", error)
         return 2
+    except VecheError as error:
+        log.error("%s", error)
+        return 1
     return 0
 
 

@@ -15,7 +15,7 @@ def comments(secret: bytes) -> Callable[[bytes], CommentsEvent]:
     def decode(raw: bytes) -> CommentsEvent:
         event = codec.decode_comments(raw)
         if isinstance(event, DecisionMade):
-            _check(event, secret)
+            check(event, secret)
         return event
 
     return decode
@@ -24,12 +24,12 @@ def comments(secret: bytes) -> Callable[[bytes], CommentsEvent]:
 def control(secret: bytes) -> Callable[[bytes], SitePolicySet]:
     def decode(raw: bytes) -> SitePolicySet:
         event = codec.decode_control(raw)
-        _check(event, secret)
+        check(event, secret)
         return event
 
     return decode
 
 
-def _check(event: DecisionMade | SitePolicySet, secret: bytes) -> None:
+def check(event: DecisionMade | SitePolicySet, secret: bytes) -> None:
     if not codec.signature_holds(event.signature, codec.digest(event), event.id, secret):
         raise BadEvent("bad_signature", "no console of ours signed this", "$.signature")

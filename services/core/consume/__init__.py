@@ -1,6 +1,7 @@
 """The one consumer loop: fenced partitions, batches in one transaction, dead letters, tails."""
 
 from services.core.consume.batch import Batch, Handle, Record, Source, Sweep
+from services.core.consume.bounded import read_to_ends
 from services.core.consume.cluster import Log, logs
 from services.core.consume.consumer import Consumer
 from services.core.consume.letters import DeadLetter
@@ -18,5 +19,6 @@ __all__ = [
     "Tail",
     "TailRecord",
     "logs",
+    "read_to_ends",
     "tail",
 ]
