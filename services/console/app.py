@@ -11,11 +11,12 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.console.decide import Decider
-from services.console.problem import Problem, unavailable
 from services.console.routes import router
 from services.console.show import Titles
 from services.core.db import UNAVAILABLE, Pool
+from services.core.headers import NO_STORE, NOSNIFF
 from services.core.metrics import HTTP_SECONDS
+from services.core.problems import MEDIA_TYPE, Problem, away, bad_parameter, not_found
 from services.core.tokens import Issuers
 
 log = logging.getLogger(__name__)
@@ -58,8 +59,8 @@ class Measured:
                 status = message["status"]
                 message["headers"] = [
                     *message.get("headers", []),
-                    (b"cache-control", b"no-store"),
-                    (b"x-content-type-options", b"nosniff"),
+                    NO_STORE,
+                    NOSNIFF,
                 ]
             await send(message)
 
@@ -72,7 +73,7 @@ class Measured:
 
 
 def _answer(problem: Problem) -> Response:
-    return Response(problem.body(), problem.status, headers=problem.headers())
+    return Response(problem.encoded(), problem.status, problem.headers, media_type=MEDIA_TYPE)
 
 
 async def _problem(request: Request, error: Exception) -> Response:
@@ -84,24 +85,22 @@ async def _bad_parameter(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     parameter = str(first["loc"][-1])
-    return _answer(
-        Problem(400, "bad-parameter", f"{parameter}: {first['msg']}", parameter=parameter)
-    )
+    return _answer(bad_parameter(parameter, f"{parameter}: {first['msg']}"))
 
 
 async def _no_such_route(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == 405:
-        problem = Problem(405, "method-not-allowed", f"{request.method} is not answered here")
+        problem = Problem(405, "method_not_allowed", f"{request.method} is not answered here")
         response = _answer(problem)
         response.headers.update(error.headers or {})
         return response
-    return _answer(Problem(error.status_code, "not-found", "there is nothing at this address"))
+    return _answer(not_found("there is nothing at this address"))
 
 
 async def _postgres_away(request: Request, error: Exception) -> Response:
     log.warning("postgres does not answer: %s", type(error).__name__)
-    return _answer(unavailable("Postgres does not answer now; nothing was changed, try again"))
+    return _answer(away("Postgres does not answer now; nothing was changed, try again"))
 
 
 async def _our_fault(request: Request, error: Exception) -> Response:

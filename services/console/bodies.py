@@ -1,20 +1,19 @@
-"""What moderators may send: strict JSON bodies, read within bounds of time and size."""
+"""What moderators may send: strict JSON bodies, within bounds."""
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated, Literal, TypeVar
 
 from fastapi import Request
 from msgspec import Meta, Struct
 
-from services.console.problem import Problem, bad_field
 from services.core import strict
+from services.core.bodies import read_json
 from services.core.errors import BadEvent
 from services.core.events import CommentId, DiscussionId, EventId, Policy, Revision, Ruling, Status
+from services.core.problems import of_body
 
 MAX_BODY_BYTES = 256 * 1024
-BODY_SECONDS = 10.0
 MAX_ITEMS = 100
 
 Reason = Annotated[str, Meta(max_length=1_000)]
@@ -66,21 +65,8 @@ class PolicyBody(Struct, frozen=True, forbid_unknown_fields=True):
 
 async def read(request: Request, type: type[T]) -> T:
     """Raises a Problem that names the field at fault."""
-    stated = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if stated != "application/json":
-        raise Problem(415, "not-json", "send the body as application/json")
-    raw = bytearray()
+    stated = await read_json(request.scope["headers"], request.receive, MAX_BODY_BYTES)
     try:
-        async with asyncio.timeout(BODY_SECONDS):
-            async for chunk in request.stream():
-                raw += chunk
-                if len(raw) > MAX_BODY_BYTES:
-                    raise Problem(413, "too-large", f"a body holds at most {MAX_BODY_BYTES} bytes")
-    except TimeoutError:
-        raise Problem(408, "too-slow", f"send the body within {BODY_SECONDS:.0f} s") from None
-    try:
-        return strict.convert(strict.parse(bytes(raw)), type)
+        return strict.convert(stated, type)
     except BadEvent as error:
-        if error.code == "bad_schema":
-            raise bad_field(error.field, error.detail) from None
-        raise Problem(400, error.code.replace("_", "-"), error.detail, field=error.field) from None
+        raise of_body(error.code, error.detail, error.field) from None

@@ -17,7 +17,6 @@ from msgspec.structs import replace
 
 from services.console import show
 from services.console.bodies import DecisionBody, PolicyBody
-from services.console.problem import Problem, bad_field, unavailable
 from services.core import codec, topics
 from services.core.db import UNAVAILABLE, Pool
 from services.core.errors import Retryable
@@ -28,6 +27,7 @@ from services.core.events import (
     SitePolicy,
     SitePolicySet,
 )
+from services.core.problems import Problem, away
 from services.core.produce import Outgoing, Producer
 from services.core.store import queue
 from services.core.tokens import Identity
@@ -62,7 +62,9 @@ class Decider:
         made: dict[int, DecisionMade] = {}
         for position, body in enumerate(bodies):
             if body.ruling == "reject" and not body.reason.strip():
-                problem = bad_field("/reason", "tell the author why: reject needs a reason")
+                problem = Problem(
+                    422, "bad_value", "tell the author why: reject needs a reason", "/reason"
+                )
                 settled[position] = Settled(422, problem.document())
             else:
                 made[position] = self._event(identity, body)
@@ -76,7 +78,7 @@ class Decider:
         waiting: dict[int, DecisionMade] = {}
         for (position, event), result in zip(made.items(), sent, strict=True):
             if isinstance(result, Retryable):
-                problem = unavailable(f"Kafka did not answer in time: {SAME_ID}", id=event.id)
+                problem = away(f"Kafka did not answer in time: {SAME_ID}", id=event.id)
                 settled[position] = Settled(503, problem.document())
             else:
                 waiting[position] = event
@@ -116,7 +118,7 @@ class Decider:
                 deadline_seconds=SEND_SECONDS,
             )
         except Retryable:
-            raise unavailable(f"Kafka did not answer in time: {SAME_ID}", id=event.id) from None
+            raise away(f"Kafka did not answer in time: {SAME_ID}", id=event.id) from None
 
         async def holds() -> bool:
             async with self.pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
@@ -217,10 +219,9 @@ def _settled(outcome: queue.EventOutcome, now: queue.State | None) -> Settled:
                 "current": current,
             },
         )
-    status, detail = _REFUSED.get(outcome.reason, (409, "this decision was refused"))
-    problem = Problem(
-        status, outcome.reason.replace("_", "-"), detail, id=outcome.event_id, current=current
-    )
+    code = outcome.reason if outcome.reason in _REFUSED else "refused"
+    status, detail = _REFUSED[code]
+    problem = Problem(status, code, detail, id=outcome.event_id, current=current)
     return Settled(status, problem.document())
 
 
@@ -230,4 +231,5 @@ _REFUSED = {
     "id_taken": (409, "this id was used for another decision; mint a new one"),
     "comment_unknown": (404, "there is no such comment in this discussion"),
     "discussion_unknown": (404, "there is no such discussion"),
+    "refused": (409, "this decision was refused"),
 }

@@ -9,10 +9,10 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from services.console import bodies, show
 from services.console.decide import ACQUIRE_SECONDS, Decider, Settled
 from services.console.identity import Administrator, Moderator
-from services.console.problem import Problem, bad_field
 from services.core import codec
 from services.core.db import Pool
 from services.core.events import SitePolicy
+from services.core.problems import MEDIA_TYPE, Problem, not_found
 from services.core.store import queue
 
 CLAIM_SECONDS = 240.0
@@ -27,7 +27,7 @@ router = APIRouter(prefix="/v1/console/sites/{site}")
 
 
 def answer(body: Any, status: int = 200) -> Response:
-    kind = "application/problem+json" if status >= 400 else "application/json"
+    kind = MEDIA_TYPE if status >= 400 else "application/json"
     headers = {"content-type": kind}
     if status == 503:
         headers["retry-after"] = "1"
@@ -85,7 +85,7 @@ async def one_comment(
     async with pool_of(request).acquire(timeout=ACQUIRE_SECONDS) as connection:
         file = await queue.one_comment(connection, item)
         if file is None:
-            raise Problem(404, "not-found", "there is no such comment in this discussion")
+            raise not_found("there is no such comment in this discussion")
         revisions = await queue.revisions_of(connection, item)
         outcomes = await queue.outcomes_of(connection, item)
         reports = await queue.reports_of(connection, item)
@@ -130,7 +130,7 @@ async def one_comment(
 async def claim(request: Request, identity: Moderator) -> Response:
     body = await bodies.read(request, bodies.ClaimBody)
     if (body.count is None) == (body.items is None):
-        raise bad_field("", "name either `count` or `items`")
+        raise Problem(422, "bad_schema", "name either `count` or `items`")
     async with pool_of(request).acquire(timeout=ACQUIRE_SECONDS) as connection:
         if body.items is not None:
             asked = sorted({(f"{identity.site}/{i.discussion}", i.comment) for i in body.items})
@@ -206,7 +206,7 @@ async def history(request: Request, identity: Moderator, author: AuthorName) -> 
     async with pool_of(request).acquire(timeout=ACQUIRE_SECONDS) as connection:
         counts = await queue.author_counts(connection, identity.site, author)
         if counts.comments == 0:
-            raise Problem(404, "not-found", "nobody of this name wrote on this site")
+            raise not_found("nobody of this name wrote on this site")
         comments = await queue.author_comments(connection, identity.site, author, LAST_COMMENTS)
         rulings = await queue.author_decisions(connection, identity.site, author, LAST_COMMENTS)
     return answer(

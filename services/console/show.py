@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from services.console.problem import Problem
 from services.core import codec
 from services.core.errors import BadEvent
 from services.core.events import DecisionMade, VerdictGiven
+from services.core.problems import bad_parameter
 from services.core.store import queue
 
 Titles = Mapping[str, Mapping[str, str]]
@@ -129,5 +129,4 @@ def place(cursor: str) -> queue.Place:
             return found
     except (NotBase64, ValueError, BadEvent):
         pass
-    detail = "this cursor is not from the queue; begin again"
-    raise Problem(400, "bad-parameter", detail, parameter="after")
+    raise bad_parameter("after", "this cursor is not from the queue; begin again")

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from dataclasses import asdict
 
 from starlette.applications import Starlette
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from services.core import codec, strict
+from services.core.bodies import read_json
 from services.core.errors import BadEvent
+from services.core.problems import MEDIA_TYPE, Problem, of_body
 from services.demo.issuer import READERS, SITE, Issuer
 
 MAX_BODY_BYTES = 1_024
@@ -24,23 +26,18 @@ def create_app(issuer: Issuer, now: Callable[[], int]) -> Starlette:
         return _json({"site": SITE, "readers": [asdict(reader) for reader in READERS.values()]})
 
     async def token(request: Request) -> Response:
-        if not request.headers.get("content-type", "").startswith("application/json"):
-            # A form of another origin cannot send this type without asking first.
-            return _problem(415, 'send {"reader": …} as application/json')
-        raw = bytearray()
+        # JSON only: a form of another origin cannot send this type without asking first.
         try:
-            async for chunk in request.stream():
-                raw += chunk
-                if len(raw) > MAX_BODY_BYTES:
-                    return _problem(413, f"a body holds at most {MAX_BODY_BYTES} bytes")
-            asked = strict.convert(strict.parse(bytes(raw)), dict[str, str])
+            stated = await read_json(request.scope["headers"], request.receive, MAX_BODY_BYTES)
+            asked = strict.convert(stated, dict[str, str])
+        except Problem as problem:
+            return _problem(problem)
         except BadEvent as error:
-            return _problem(400, error.detail)
-        except ClientDisconnect:
-            return _problem(400, "the body ended early")
+            return _problem(of_body(error.code, error.detail, error.field))
         reader = READERS.get(asked.get("reader", ""))
         if reader is None:
-            return _problem(422, f"the sample readers are {', '.join(READERS)}")
+            said = f"the sample readers are {', '.join(READERS)}"
+            return _problem(Problem(422, "bad_value", said, "/reader"))
         signed = issuer.reader(reader, now())
         return _json({"reader": asdict(reader), **asdict(signed)})
 
@@ -58,6 +55,5 @@ def _json(body: object, status: int = 200, kind: str = "application/json") -> Re
     )
 
 
-def _problem(status: int, detail: str) -> Response:
-    document = {"type": "about:blank", "status": status, "detail": detail}
-    return _json(document, status, "application/problem+json")
+def _problem(problem: Problem) -> Response:
+    return _json(problem.document(), problem.status, MEDIA_TYPE)

@@ -15,8 +15,8 @@ from msgspec import UNSET, UnsetType
 
 from services.core import codec, events, strict, topics
 from services.core.errors import BadEvent
+from services.core.problems import Problem, of_body
 from services.core.tokens import Identity
-from services.ingest.problems import Problem, of_body
 
 MAX_EVENT_BYTES = 128 * 1024
 AHEAD = timedelta(minutes=5)

@@ -12,9 +12,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from services.core.problems import MEDIA_TYPE, Problem
 from services.core.tokens import Issuers
 from services.ingest import openapi
-from services.ingest.problems import Problem
 from services.ingest.routes import Events, Gate, OneEvent, Viewer
 from services.ingest.send import MAX_IN_FLIGHT, Log, Sender
 
@@ -78,6 +78,4 @@ async def _last_resort(request: Request, error: Exception) -> Response:
 
 
 def _response(problem: Problem, headers: dict[str, str]) -> Response:
-    return Response(
-        problem.encoded(), problem.status, headers, media_type="application/problem+json"
-    )
+    return Response(problem.encoded(), problem.status, headers, media_type=MEDIA_TYPE)

@@ -6,8 +6,8 @@ from functools import cache
 from typing import Any
 
 from services.core import codec
+from services.core.problems import MEDIA_TYPE, TITLES
 from services.ingest.admit import ITEMS, KINDS
-from services.ingest.problems import TITLES
 
 _REF = "#/components/schemas/{name}"
 
@@ -144,5 +144,5 @@ def _json(schema: dict[str, Any], **more: Any) -> dict[str, Any]:
 
 
 def _problems(*statuses: int) -> dict[str, Any]:
-    content = {"application/problem+json": {"schema": _ref("Problem")}}
+    content = {MEDIA_TYPE: {"schema": _ref("Problem")}}
     return {str(status): {"description": "Refused", "content": content} for status in statuses}

@@ -12,20 +12,19 @@ from typing import Any
 from starlette.types import Receive, Scope, Send
 
 from services.core import codec, metrics
-from services.core.errors import Retryable
-from services.core.tokens import Identity, Issuers, Untrusted
+from services.core.bodies import read_json
+from services.core.callers import caller
+from services.core.headers import NO_STORE, NOSNIFF, Headers, header
+from services.core.problems import MEDIA_TYPE, Problem
+from services.core.tokens import Identity, Issuers
 from services.ingest import cookie
 from services.ingest.admit import KINDS, MAX_EVENT_BYTES, TYPES, Accepted, Anonymous, admit
-from services.ingest.body import header, read_json
-from services.ingest.problems import Problem
-from services.ingest.send import Sender, retry_after
+from services.ingest.send import Sender
 
 log = logging.getLogger(__name__)
 
 MAX_BATCH = 500
 MAX_BATCH_BYTES = 1024 * 1024
-
-Headers = list[tuple[bytes, bytes]]
 
 
 @dataclass
@@ -46,16 +45,7 @@ class Gate:
     clock: Callable[[], datetime]
 
     async def identity(self, authorization: str, now: datetime) -> Identity:
-        """Raises Problem 401, or 503 where the issuer's keys cannot be had."""
-        scheme, _, token = authorization.partition(" ")
-        if scheme.lower() != "bearer":
-            raise _unauthorized("send Authorization: Bearer and a token of your portal")
-        try:
-            return await self.issuers.verify(token.strip(), now.timestamp())
-        except Untrusted as error:
-            raise _unauthorized(error.detail, invalid=True) from None
-        except Retryable as error:
-            raise Problem(503, "keys_unavailable", str(error), headers=retry_after()) from None
+        return await caller(self.issuers, authorization, now.timestamp())
 
     def viewer(self, headers: Headers) -> tuple[str, str]:
         """(actor, cookie value) of a reader without a token: the cookie's, else new ones."""
@@ -85,10 +75,10 @@ class Address:
         try:
             answer = await self.answer(scope, receive, extra)
         except Problem as problem:
-            answer = of_problem(problem)
+            answer = _of_problem(problem)
         except Exception:  # the handler of last resort: whatever broke, the caller learns no more
             log.exception("a request to %s broke", self.route)
-            answer = of_problem(Problem(500, "internal", "this is our fault; it was logged"))
+            answer = _of_problem(Problem(500, "internal", "this is our fault; it was logged"))
         await respond(answer, extra, send)
         metrics.HTTP_SECONDS.labels("ingest", self.route, str(answer.status)).observe(
             time.perf_counter() - began
@@ -165,14 +155,12 @@ class Viewer(Address):
         return Answer(204, b"", {"set-cookie": cookie.set_cookie(value, secure=secure)})
 
 
-def of_problem(problem: Problem) -> Answer:
-    return Answer(
-        problem.status, problem.encoded(), dict(problem.headers), "application/problem+json"
-    )
+def _of_problem(problem: Problem) -> Answer:
+    return Answer(problem.status, problem.encoded(), dict(problem.headers), MEDIA_TYPE)
 
 
 async def respond(answer: Answer, extra: dict[str, str], send: Send) -> None:
-    headers = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
+    headers = [NO_STORE, NOSNIFF]
     if answer.body:
         headers.append((b"content-type", answer.media_type.encode()))
     if answer.status != 204:
@@ -221,15 +209,8 @@ def _batch_answer(stated: list[Any], results: list[dict[str, Any] | Problem | Ac
             shown.append(result | {"status": 202})
     if unknown:
         document = unknown.document() | {"results": shown}
-        return Answer(
-            503, codec.encode(document), dict(unknown.headers), "application/problem+json"
-        )
+        return Answer(503, codec.encode(document), dict(unknown.headers), MEDIA_TYPE)
     return Answer(207 if refused else 202, codec.encode({"results": shown}), {})
-
-
-def _unauthorized(detail: str, *, invalid: bool = False) -> Problem:
-    challenge = 'Bearer realm="veche"' + (', error="invalid_token"' if invalid else "")
-    return Problem(401, "unauthorized", detail, headers={"www-authenticate": challenge})
 
 
 def _over_tls(scope: Scope, headers: Headers) -> bool:

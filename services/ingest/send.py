@@ -6,20 +6,21 @@ the answer says so: the same id may be sent again, since consumers apply it once
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 from typing import Any, Protocol
 
 from services.core import codec, receipts
 from services.core.errors import Retryable
+from services.core.problems import Problem, away
 from services.core.produce import Outgoing, Sent
 from services.ingest.admit import Accepted
-from services.ingest.problems import Problem
 
 DEADLINE_SECONDS = 0.8
 """Below one second with what else a request costs."""
 MAX_IN_FLIGHT = 10_000
 """Events handed over and not yet answered."""
+RETURN_SECONDS = (1, 3)
+"""When those come back whose events were not confirmed."""
 
 
 class Log(Protocol):
@@ -47,11 +48,10 @@ class Sender:
     async def send(self, accepted: Sequence[Accepted]) -> list[dict[str, Any] | Problem]:
         """A receipt or the problem for each, in order; all within the deadline."""
         if self._in_flight + len(accepted) > self._max_in_flight:
-            busy = Problem(
-                503,
-                "busy",
+            busy = away(
                 "too many events are in flight; nothing was sent, send it again later",
-                headers=retry_after(),
+                "busy",
+                seconds=RETURN_SECONDS,
             )
             return [busy for _ in accepted]
         self._in_flight += len(accepted)
@@ -86,16 +86,10 @@ class Sender:
         return {"id": event.id, "receipt": receipt, "receipt_url": f"/v1/receipts/{receipt}"}
 
 
-def retry_after() -> dict[str, str]:
-    """Spread over 1–3 s, so that those who were refused together do not return together."""
-    return {"retry-after": str(random.randint(1, 3))}  # noqa: S311
-
-
 def _unknown() -> Problem:
-    return Problem(
-        503,
-        "outcome_unknown",
+    return away(
         "the log did not confirm the event in time, so it may have been kept or not; "
         "the same id may safely be sent again and takes effect once",
-        headers=retry_after(),
+        "outcome_unknown",
+        seconds=RETURN_SECONDS,
     )

@@ -8,11 +8,10 @@ from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from services.core.headers import NO_STORE, SECURITY, Headers, of_problem
+from services.core.problems import Problem, bad_parameter, not_found
 from services.reader.parts import Parts
-from services.reader.problem import Problem, bad_parameter, not_found
-from services.reader.rendered import SECURITY, Encoded, Headers, matches
-
-PRIVATE = b"no-store"
+from services.reader.rendered import Encoded, matches
 
 
 def parts_of(request: Request) -> Parts:
@@ -45,7 +44,7 @@ def private(body: bytes) -> Response:
         [
             (b"content-type", b"application/json"),
             (b"content-length", str(len(body)).encode()),
-            (b"cache-control", PRIVATE),
+            NO_STORE,
             (b"vary", b"origin, authorization"),
             *SECURITY,
         ],
@@ -54,9 +53,8 @@ def private(body: bytes) -> Response:
 
 def problem_response(request: Request, problem: Exception) -> Response:
     assert isinstance(problem, Problem)
-    body = problem.body()
-    length = (b"content-length", str(len(body)).encode())
-    return raw(problem.status, body, [*problem.headers(), length, (b"vary", b"origin"), *SECURITY])
+    body = problem.encoded()
+    return raw(problem.status, body, of_problem(problem, len(body)))
 
 
 def invalid_response(request: Request, error: Exception) -> Response:
@@ -68,7 +66,7 @@ def invalid_response(request: Request, error: Exception) -> Response:
 def http_response(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == 405:
-        return problem_response(request, Problem(405, "method-not-allowed", "only GET and HEAD"))
+        return problem_response(request, Problem(405, "method_not_allowed", "only GET and HEAD"))
     return problem_response(request, not_found("no such resource; docs/api.md lists them"))
 
 

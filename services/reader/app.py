@@ -6,11 +6,11 @@ from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from services.core.problems import Problem
 from services.reader import routes
 from services.reader.answer import http_response, invalid_response, problem_response
 from services.reader.front import Front
 from services.reader.parts import Parts
-from services.reader.problem import Problem
 
 
 def create_app(parts: Parts, *private: APIRouter) -> Front:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from services.core.metrics import SSE_CLIENTS, SSE_DROPPED, SSE_EVENTS
-from services.reader.problem import Problem, unavailable
+from services.core.problems import Problem, away
 
 HISTORY = 32
 """Events that a channel keeps for those who come back."""
@@ -44,7 +44,7 @@ class Places:
             self._taken -= 1
 
     def full(self) -> Problem:
-        return unavailable("all streams are taken; poll, or come back later", 5, 30)
+        return away("all streams are taken; poll, or come back later", seconds=(5, 30))
 
 
 class Subscriber:

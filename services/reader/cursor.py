@@ -16,7 +16,7 @@ import msgspec
 
 from services.core import codec
 from services.core.errors import BadEvent
-from services.reader.problem import bad_parameter
+from services.core.problems import bad_parameter
 
 _MAC_BYTES = 12
 _MAX_CHARS = 1_000

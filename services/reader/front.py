@@ -11,11 +11,12 @@ from typing import Any
 
 from starlette.types import ASGIApp
 
+from services.core.headers import SECURITY, Headers, of_problem
 from services.core.metrics import HTTP_SECONDS
+from services.core.problems import Problem, away, not_found
 from services.reader.names import discussion_key, feed_key
 from services.reader.parts import Parts
-from services.reader.problem import Problem, not_found, unavailable
-from services.reader.rendered import SECURITY, Headers, Rendered, matches
+from services.reader.rendered import Rendered, matches
 from services.reader.stream import ABORT, Message, Receive, Scope, Send
 
 _FEED_SECONDS = HTTP_SECONDS.labels("reader", "feed", "200")
@@ -118,7 +119,7 @@ class Front:
             return rendered, age, _FEED_SECONDS, _FEED_UNCHANGED_SECONDS
         if self._parts.freshness.caught_up():
             raise not_found("nothing was published for this feed, language and section")
-        raise unavailable("feeds are being read; try again in a moment")
+        raise away("feeds are being read; try again in a moment")
 
     def _allowed(self, origin: bytes) -> Headers:
         """Exact origins only; never `*`, never `null`, never with credentials."""
@@ -165,15 +166,8 @@ def _abort_of(send: Send) -> Any:
 
 
 async def answer_problem(send: Send, problem: Problem, allowed: Headers) -> None:
-    body = problem.body()
-    headers = [
-        *problem.headers(),
-        (b"content-length", str(len(body)).encode()),
-        (b"vary", b"origin"),
-        *SECURITY,
-        *allowed,
-    ]
-    await send(_start(problem.status, headers))
+    body = problem.encoded()
+    await send(_start(problem.status, of_problem(problem, len(body)) + allowed))
     await send({"type": "http.response.body", "body": body})
 
 

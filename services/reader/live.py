@@ -11,9 +11,9 @@ from datetime import datetime
 from services.core import codec
 from services.core.errors import BadEvent, Retryable
 from services.core.events import DiscussionKey, FeedPublished, Strip, StripPublished, Version
+from services.core.problems import Problem
 from services.core.store.threads import Listed
 from services.reader.broadcast import Broadcaster, event
-from services.reader.problem import Problem
 from services.reader.shelf import Feeds, Strips, strip_shown
 from services.reader.thread import comment_shown
 

@@ -8,13 +8,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Request, Response
 
 from services.core import codec
-from services.core.errors import Retryable
+from services.core.callers import caller
 from services.core.store import threads
 from services.core.store.threads import Own
-from services.core.tokens import Identity, Issuers, Untrusted
+from services.core.tokens import Identity, Issuers
 from services.reader.answer import parts_of, private
 from services.reader.names import discussion_key
-from services.reader.problem import Problem, unavailable
 from services.reader.reading import reading
 from services.reader.verdict import RuleReasons, findings_shown, reason_shown
 
@@ -28,18 +27,7 @@ def router(issuers: Issuers, clock: Callable[[], float], by_rule: RuleReasons) -
     routes = APIRouter(prefix="/v1/me/sites/{site}/discussions/{discussion}")
 
     async def who(authorization: str, site: str) -> Identity:
-        scheme, _, token = authorization.partition(" ")
-        if scheme.lower() != "bearer" or not token:
-            raise Problem(401, "unauthorized", "send the reader's token as `Authorization: Bearer`")
-        try:
-            identity = await issuers.verify(token.strip(), clock())
-        except Untrusted as error:
-            raise Problem(401, "unauthorized", error.detail, code=error.code) from None
-        except Retryable as error:
-            raise unavailable(str(error)) from None
-        if identity.site != site:
-            raise Problem(403, "forbidden", "this token is for another site")
-        return identity
+        return await caller(issuers, authorization, clock(), site)
 
     @routes.get("/comments", name="own_comments")
     async def comments(

@@ -7,7 +7,7 @@ from typing import get_args
 from urllib.parse import parse_qs
 
 from services.core.events import DiscussionKey, FeedName, Version
-from services.reader.problem import bad_parameter, not_found
+from services.core.problems import bad_parameter, not_found
 
 SITE = re.compile(r"[a-z0-9-]{1,32}")
 DISCUSSION = re.compile(r"[A-Za-z0-9._~-]{1,100}")

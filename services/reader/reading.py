@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from services.core.db import UNAVAILABLE, Connection, Pool
-from services.reader.problem import unavailable
+from services.core.problems import away
 
 STATEMENT_SECONDS = 2.0
 _ACQUIRE_SECONDS = 1.0
@@ -24,4 +24,4 @@ async def reading(pool: Pool) -> AsyncIterator[Connection]:
         ):
             yield connection
     except UNAVAILABLE as error:
-        raise unavailable("the database does not answer; try again later") from error
+        raise away("the database does not answer; try again later") from error

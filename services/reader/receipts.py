@@ -8,11 +8,11 @@ from fastapi import APIRouter, Request, Response
 
 from services.core import codec, topics
 from services.core.db import Connection
+from services.core.problems import not_found
 from services.core.receipts import BadReceipt, Receipt, read
 from services.core.store import receipts as store
 from services.core.store.receipts import CommentNow, Recorded
 from services.reader.answer import parts_of, private
-from services.reader.problem import not_found
 from services.reader.reading import reading
 from services.reader.verdict import RuleReasons, findings_shown, reason_shown
 

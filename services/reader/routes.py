@@ -8,6 +8,7 @@ from fastapi import APIRouter, Header, Path, Query, Request, Response
 
 from services.core import codec
 from services.core.events import DiscussionKey, Strip
+from services.core.problems import bad_parameter, not_found
 from services.core.store import threads
 from services.core.store.threads import Listed
 from services.reader.answer import parts_of, public
@@ -23,7 +24,6 @@ from services.reader.names import (
 )
 from services.reader.open import OpenStream
 from services.reader.parts import Parts
-from services.reader.problem import bad_parameter, not_found
 from services.reader.reading import reading
 from services.reader.rendered import Encoded
 from services.reader.shelf import KeptStrip, render_strip, strip_shown

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from services.core.headers import SECURITY, Headers
 from services.reader.broadcast import Subscriber, retry
-from services.reader.rendered import SECURITY, Headers
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]

@@ -348,7 +348,7 @@ async def test_a_conflict_tells_how_the_comment_stands_now(pool, log, console) -
     answer = await console().post(f"{SITE}/decisions", json=APPROVE)
     assert answer.status_code == 409
     assert answer.headers["content-type"] == "application/problem+json"
-    assert answer.json()["type"] == "/problems/conflict"
+    assert answer.json()["type"] == "urn:veche:problem:conflict"
     assert answer.json()["current"]["expected"] == {"revision": 1, "status": "published"}
     assert answer.json()["current"]["ruling"]["moderator"] == "mod-1"
 

@@ -74,13 +74,13 @@ async def test_decisions_take_effect_conflict_and_repeat(
 
         other = await console.post(f"{SITE}/decisions", json=first | {"ruling": "restore"})
         assert other.status_code == 409
-        assert other.json()["type"] == "/problems/conflict"
+        assert other.json()["type"] == "urn:veche:problem:conflict"
         assert other.json()["current"]["expected"] == {"revision": 1, "status": "published"}
 
         taken = await console.post(
             f"{SITE}/decisions", json=approval | {"ruling": "reject", "reason": "no"}
         )
-        assert (taken.status_code, taken.json()["type"]) == (409, "/problems/id-taken")
+        assert (taken.status_code, taken.json()["type"]) == (409, "urn:veche:problem:id_taken")
 
         missing = await console.post(
             f"{SITE}/decisions", json=first | {"ruling": "approve", "comment": "none"}

@@ -175,7 +175,7 @@ async def test_it_starts_and_serves_feeds_while_postgres_is_away(
     await until(reader.url + FEED, "1.1")
     async with httpx.AsyncClient() as client:
         answer = await client.get(reader.url + STRIP + "/comments")
-    assert (answer.status_code, answer.json()["type"]) == (503, "/problems/unavailable")
+    assert (answer.status_code, answer.json()["type"]) == (503, "urn:veche:problem:unavailable")
 
 
 async def test_streams_of_unknown_discussions_are_404(reader: ServiceProcess) -> None:

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.console import show
-from services.console.problem import Problem
 from services.core.events import FindingSeen, VerdictGiven
+from services.core.problems import Problem
 from services.core.store.queue import Place
 
 places = st.builds(
@@ -41,9 +41,3 @@ def test_a_rule_without_a_title_shows_its_id() -> None:
     verdict = VerdictGiven("hold", "h", [FindingSeen("gone_rule", "hold", [(0, 3)])])
     [finding] = show.findings(verdict, {})
     assert finding["title"] == {"ru": "gone_rule", "en": "gone_rule"}
-
-
-def test_a_problem_names_itself_and_asks_for_a_token() -> None:
-    problem = Problem(401, "no-token", "send a token")
-    assert problem.document()["title"] == "Unauthorized"
-    assert problem.headers()["www-authenticate"] == "Bearer"

@@ -13,7 +13,7 @@ from hypothesis import strategies as some
 
 from services.core import codec, strict
 from services.core.errors import BadEvent
-from services.ingest.problems import TITLES
+from services.core.problems import TITLES
 from tests.unit.ingest.build import KeepingLog, bearer, client, item
 
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.core.problems import Problem
 from services.reader.cursor import AfterComment, AfterRank, Cursors
-from services.reader.problem import Problem
 
 CURSORS = Cursors(b"k" * 32)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

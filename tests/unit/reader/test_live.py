@@ -5,10 +5,10 @@ import asyncio
 import msgspec
 
 from services.core.events import DiscussionKey, Version
+from services.core.problems import away
 from services.core.store.threads import Listed
 from services.reader.broadcast import Broadcaster, Subscriber
 from services.reader.live import MAX_CHANGES, Live
-from services.reader.problem import unavailable
 from services.reader.shelf import Feeds, Strips
 from tests.unit.reader.build import T0, a_feed, a_strip, feed_record, strip_record
 
@@ -33,7 +33,7 @@ class Thread:
         self.asked.append(ids)
         await self.go.wait()
         if self.away:
-            raise unavailable("away")
+            raise away("away")
         return [listed(comment) for comment in ids if comment not in self.vanished]
 
 

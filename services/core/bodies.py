@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
-
-from starlette.types import Receive
 
 from services.core import strict
 from services.core.errors import BadEvent
-from services.ingest.problems import Problem, of_body
+from services.core.headers import Headers, header
+from services.core.problems import Problem, of_body
 
 ARRIVAL_SECONDS = 10.0
 
-
-def header(headers: list[tuple[bytes, bytes]], name: bytes) -> str:
-    """The header's value, "" where it is absent. Raises Problem where it is there twice."""
-    values = [value for key, value in headers if key == name]
-    if len(values) > 1:
-        raise Problem(400, "bad_value", f"the header {name.decode()} is there twice")
-    return values[0].decode("latin-1") if values else ""
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 
-async def read_json(headers: list[tuple[bytes, bytes]], receive: Receive, limit_bytes: int) -> Any:
+async def read_json(headers: Headers, receive: Receive, limit_bytes: int) -> Any:
     """The body as a JSON value. Raises Problem; stops reading where the limit is passed."""
     _check_type(header(headers, b"content-type"), header(headers, b"content-encoding"))
     length = header(headers, b"content-length")

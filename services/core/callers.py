@@ -1,0 +1,33 @@
+"""Who sends a request: the bearer token's identity, or the problem that says why there is none."""
+
+from __future__ import annotations
+
+from services.core.errors import Retryable
+from services.core.problems import Problem, away
+from services.core.tokens import Identity, Issuers, Untrusted
+
+
+async def caller(issuers: Issuers, authorization: str, now: float, site: str = "") -> Identity:
+    """`authorization` is the header, `now` seconds since 1970, `site` the one that is asked for.
+
+    Raises Problem: 401 without a valid token, 403 for another site, 503 where the issuer's keys
+    cannot be had.
+    """
+    scheme, _, token = authorization.partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise Problem(401, "unauthorized", "send Authorization: Bearer and a token of your portal")
+    try:
+        identity = await issuers.verify(token.strip(), now)
+    except Untrusted as error:
+        raise Problem(
+            401,
+            "unauthorized",
+            error.detail,
+            headers={"www-authenticate": 'Bearer realm="veche", error="invalid_token"'},
+            reason=error.code,
+        ) from None
+    except Retryable as error:
+        raise away(str(error), "keys_unavailable") from None
+    if site and identity.site != site:
+        raise Problem(403, "other_site", f"this token is for the site {identity.site}")
+    return identity
