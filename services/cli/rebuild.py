@@ -95,6 +95,7 @@ class Rebuild:
                 ends = ends or _ends(await self._logs())
                 async with db.transaction(pool) as connection:
                     await store.put_ends(connection, ends)
+                    await store.analyze(connection)
                     await record.drop_told(connection)
                 with tempfile.TemporaryDirectory(prefix="veche-rebuild-") as logs:
                     for name in ("moderation", "counters"):
@@ -148,6 +149,13 @@ class Rebuild:
 
     async def _check_begins(self, pool: db.Pool, held: Mapping[str, consume.Log]) -> None:
         """The log alone where it is whole; else a backup that is no older than its beginning."""
+        for topic in (topics.OUTCOMES, *record.DEAD):
+            begins = [begin for begin, _ in held[topic].ranges.values()]
+            if any(begins) and not self.go_on:
+                raise Misconfigured(
+                    f"{topic} is not whole, so comments would be judged again: restore a backup "
+                    f"into the database and say --continue"
+                )
         async with pool.acquire(timeout=5) as connection:
             rows = await fences.every(connection)
         reached = {(row.topic, row.partition): row.next_offset for row in rows}

@@ -48,7 +48,22 @@ async def read(kafka: Kafka, pool: db.Pool, held: Mapping[str, consume.Log], bar
 
 
 async def drop_told(connection: Connection) -> None:
-    """A backup's outbox: what outcomes.v1 holds by now is not told again."""
+    """A backup's outbox: what the topics hold by now is not told again."""
+    await _drop_outcomes(connection)
+    for topic in DEAD:
+        last = 0
+        while page := await store.outbox_page(connection, topic, last):
+            last = page[-1][0]
+            known = []
+            for sequence, value in page:
+                letter = codec.decode(value, consume.DeadLetter)
+                place = (letter.topic, letter.partition, letter.offset, letter.offset)
+                if await store.dead_offsets(connection, *place):
+                    known.append(sequence)
+            await store.drop_outbox(connection, known)
+
+
+async def _drop_outcomes(connection: Connection) -> None:
     last = 0
     while page := await store.outbox_page(connection, topics.OUTCOMES, last):
         last = page[-1][0]

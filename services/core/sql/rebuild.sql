@@ -36,6 +36,10 @@ WHERE p.slot = $1::smallint
 SELECT source_offset FROM recorded_dead_letters
 WHERE topic = $1 AND partition = $2 AND source_offset BETWEEN $3 AND $4
 
+-- name: analyze
+-- Hundreds of look-ups a second come next: the planner must know how long these tables are.
+ANALYZE recorded_outcomes, recorded_dead_letters
+
 -- name: forget
 TRUNCATE recorded_outcomes, recorded_dead_letters, rebuild_ends
 

@@ -101,6 +101,11 @@ async def dead_offsets(
     return {row["source_offset"] for row in rows}
 
 
+async def analyze(connection: Connection) -> None:
+    """To be called when all notes are there."""
+    await connection.execute(_SQL["analyze"])
+
+
 async def forget(connection: Connection) -> None:
     """Drops the notes: the rebuild is over, or begins anew."""
     await connection.execute(_SQL["forget"])
