@@ -68,9 +68,9 @@ def asyncapi() -> dict[str, Any]:
     for topic in declared.values():
         for action, processes in (("send", topic.producers), ("receive", topic.consumers)):
             for process in processes:
-                name = f"{process.replace(' ', '-')}.{action}.{topic.name}"
+                name = _key(f"{process.replace(' ', '-')}.{action}.{topic.name}")
                 operations[name] = _operation(action, process, topic)
-    messages = {type: _message(type) for type in TYPES} | {_DEAD: _dead_letter()}
+    messages = {_key(type): _message(type) for type in TYPES} | {_key(_DEAD): _dead_letter()}
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -80,13 +80,18 @@ def asyncapi() -> dict[str, Any]:
             "license": {"name": "Apache-2.0"},
         },
         "defaultContentType": "application/json",
-        "channels": {topic.name: _channel(topic) for topic in declared.values()},
+        "channels": {_key(topic.name): _channel(topic) for topic in declared.values()},
         "operations": operations,
         "components": {"messages": messages},
     }
 
 
 _DEAD = "veche.dead_letter"
+
+
+def _key(name: str) -> str:
+    """Keys of the document's objects hold no dots; a channel's address and a message's name do."""
+    return name.replace(".", "_")
 
 
 def _dead_letter() -> dict[str, Any]:
@@ -112,8 +117,8 @@ def _message(type: str) -> dict[str, Any]:
     }
 
 
-def _names(topic: topics.Topic) -> tuple[str, ...]:
-    return topic.events or (_DEAD,)
+def _messages(topic: topics.Topic) -> list[str]:
+    return [_key(name) for name in topic.events or (_DEAD,)]
 
 
 def _channel(topic: topics.Topic) -> dict[str, Any]:
@@ -121,7 +126,7 @@ def _channel(topic: topics.Topic) -> dict[str, Any]:
     return {
         "address": topic.name,
         "description": f"{topic.description}. Keyed by {topic.key}.",
-        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in _names(topic)},
+        "messages": {key: {"$ref": f"#/components/messages/{key}"} for key in _messages(topic)},
         "bindings": {
             "kafka": {
                 "topic": topic.name,
@@ -138,9 +143,9 @@ def _operation(action: str, process: str, topic: topics.Topic) -> dict[str, Any]
     return {
         "action": action,
         "summary": f"{process} {verb} {topic.name}",
-        "channel": {"$ref": f"#/channels/{topic.name}"},
+        "channel": {"$ref": f"#/channels/{_key(topic.name)}"},
         "messages": [
-            {"$ref": f"#/channels/{topic.name}/messages/{name}"} for name in _names(topic)
+            {"$ref": f"#/channels/{_key(topic.name)}/messages/{key}"} for key in _messages(topic)
         ],
     }
 
