@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from services.core.events import Version
 from services.core.metrics import SSE_CLIENTS, SSE_DROPPED, SSE_EVENTS
 from services.core.problems import Problem, away
 
@@ -48,9 +49,13 @@ class Places:
 
 
 class Subscriber:
-    """One open stream's queue, until its reader is too slow and dropped."""
+    """One open stream's queue, until its reader is too slow and dropped.
 
-    __slots__ = ("_bound", "_drop", "_stream", "_waiting", "dropped")
+    `holds` is the version that its client has whole, from whichever reader process: only newer ones
+    are offered, also while this process still reads what was published before.
+    """
+
+    __slots__ = ("_bound", "_drop", "_stream", "_waiting", "dropped", "holds")
 
     def __init__(self, stream: str, bound: int) -> None:
         self._stream = stream
@@ -58,6 +63,7 @@ class Subscriber:
         self._bound = bound
         self._drop: Callable[[], object] = lambda: None
         self.dropped = False
+        self.holds: Version | None = None
 
     def when_dropped(self, drop: Callable[[], object]) -> None:
         self._drop = drop
@@ -96,9 +102,9 @@ class Channel:
 
     def __init__(self) -> None:
         self.subscribers: set[Subscriber] = set()
-        self.history: deque[tuple[str, bytes]] = deque(maxlen=HISTORY)
+        self.history: deque[tuple[Version, bytes]] = deque(maxlen=HISTORY)
 
-    def since(self, version: str) -> bytes | None:
+    def since(self, version: Version) -> bytes | None:
         """What came after `version`; None where that is not known any more."""
         chunks: list[bytes] = []
         for known, chunk in reversed(self.history):
@@ -136,7 +142,7 @@ class Broadcaster:
             if not channel.subscribers:
                 self._channels.pop(key, None)
 
-    def publish(self, key: str, version: str, chunk: bytes) -> None:
+    def publish(self, key: str, version: Version, chunk: bytes) -> None:
         channel = self._channels.get(key)
         if channel is None:
             return
@@ -144,7 +150,10 @@ class Broadcaster:
         # A copy: who is dropped leaves the set.
         written = 0
         for subscriber in tuple(channel.subscribers):
+            if subscriber.holds is not None and version <= subscriber.holds:
+                continue
             if subscriber.offer(chunk):
+                subscriber.holds = version
                 written += 1
             else:
                 channel.subscribers.discard(subscriber)

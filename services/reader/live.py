@@ -70,8 +70,8 @@ class Live:
         if self._feeds.put(key, feed, recorded_at) and self._feed_streams.channel(key):
             rendered = self._feeds.get(key)
             assert rendered is not None
-            version = str(feed.version)
-            self._feed_streams.publish(key, version, event("feed", rendered.body, version))
+            chunk = event("feed", rendered.body, str(feed.version))
+            self._feed_streams.publish(key, feed.version, chunk)
 
     def strip_record(self, key: str, value: bytes | None, recorded_at: datetime) -> None:
         if value is None:
@@ -100,11 +100,9 @@ class Live:
         try:
             while changed := self._pending.pop(key, None):
                 chunk = await self._comments_event(key, changed)
-                version = str(changed.strip.version)
-                body = codec.encode(strip_shown(changed.strip))
-                self._discussion_streams.publish(
-                    key, version, chunk + event("strip", body, version)
-                )
+                version = changed.strip.version
+                chunk += event("strip", codec.encode(strip_shown(changed.strip)), str(version))
+                self._discussion_streams.publish(key, version, chunk)
         finally:
             del self._telling[key]
 

@@ -7,19 +7,23 @@ from collections.abc import Callable
 from fastapi import Response
 from starlette import types
 
+from services.core.events import Version
 from services.reader.broadcast import Broadcaster, Channel, Places
 from services.reader.stream import HEADERS, serve
 
 
 class OpenStream(Response):
-    """`first(channel)` gives what is sent at once; asked with the subscription already open."""
+    """`first(channel)` gives the version that the client holds after what is sent at once.
+
+    Asked with the subscription already open, so that nothing falls in between.
+    """
 
     def __init__(
         self,
         broadcaster: Broadcaster,
         places: Places,
         key: str,
-        first: Callable[[Channel], bytes],
+        first: Callable[[Channel], tuple[Version | None, bytes]],
     ) -> None:
         super().__init__()
         self._broadcaster = broadcaster
@@ -38,4 +42,5 @@ class OpenStream(Response):
                 await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
                 await send({"type": "http.response.body", "body": b""})
                 return
-            await serve(scope, receive, send, subscriber, self._first(channel), HEADERS)
+            subscriber.holds, first = self._first(channel)
+            await serve(scope, receive, send, subscriber, first, HEADERS)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 
 from services.core import codec
-from services.core.events import DiscussionKey, Strip
+from services.core.events import DiscussionKey, Strip, Version
 from services.core.problems import bad_parameter, not_found
 from services.core.store import threads
 from services.core.store.threads import Listed
@@ -156,12 +156,12 @@ async def feed_stream(
     key = feed_key(site, feed, request.scope["query_string"])
     held = version_held(last_event_id or since)
 
-    def first(_: Channel) -> bytes:
+    def first(_: Channel) -> tuple[Version | None, bytes]:
         newest = parts.feeds.get(key)
         # Another reader may have been ahead of this one: what is newer comes to both.
         if newest is None or (held is not None and held >= newest.version):
-            return b""
-        return event("feed", newest.body, str(newest.version))
+            return held, b""
+        return newest.version, event("feed", newest.body, str(newest.version))
 
     return OpenStream(parts.feed_streams, parts.places, key, first)
 
@@ -187,18 +187,21 @@ async def discussion_stream(
     in_memory = parts.strips.get(key)
     kept = in_memory or await strip_if_written(parts, key)
 
-    def first(channel: Channel) -> bytes:
+    def first(channel: Channel) -> tuple[Version | None, bytes]:
         newest = parts.strips.get(key) or kept
         if newest is None or (held is not None and held >= newest.strip.version):
-            return b""
+            return held, b""
         version = newest.strip.version
         strip = event("strip", newest.rendered.body, str(version))
+        # The comments of this version may still be on their way to the streams.
+        before = Version(version.incarnation, version.number - 1)
         if not said:
-            return strip
-        missed = channel.since(said)
+            return before, strip
+        missed = channel.since(held) if held is not None else None
         if missed is not None:
-            return missed
-        return reset("some changes are not known any more; load the thread", version) + strip
+            return held, missed
+        lost = reset("some changes are not known any more; load the thread", version)
+        return before, lost + strip
 
     return OpenStream(parts.discussion_streams, parts.places, key, first)
 

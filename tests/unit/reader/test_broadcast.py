@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from services.core.events import Version
 from services.core.metrics import SSE_DROPPED
 from services.core.problems import Problem
 from services.reader.broadcast import HISTORY, Broadcaster, Places, event
@@ -72,8 +73,8 @@ async def test_every_subscriber_gets_the_same_bytes() -> None:
         for client in clients:
             group.create_task(client.read(broadcaster, "k"))
         await subscribed(broadcaster, "k", 3)
-        broadcaster.publish("k", "1.1", b"news")
-        broadcaster.publish("other", "1.1", b"elsewhere")
+        broadcaster.publish("k", Version(1, 1), b"news")
+        broadcaster.publish("other", Version(1, 1), b"elsewhere")
         for client in clients:
             await client.until(b"news")
             client.gone.set()
@@ -89,7 +90,7 @@ async def test_a_reader_that_never_reads_is_dropped_and_holds_nobody_up() -> Non
         group.create_task(well.read(broadcaster, "k"))
         await subscribed(broadcaster, "k", 2)
         for number in range(20):
-            broadcaster.publish("k", f"1.{number}", b"<%d>" % number)
+            broadcaster.publish("k", Version(1, number), b"<%d>" % number)
             await well.until(b"<%d>" % number)
         await asyncio.wait_for(dropped, 5)
         well.gone.set()
@@ -122,7 +123,7 @@ async def test_streams_end_when_the_process_stops() -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(client.read(broadcaster, "k"))
         await subscribed(broadcaster, "k")
-        broadcaster.publish("k", "1.1", b"last words")
+        broadcaster.publish("k", Version(1, 1), b"last words")
         broadcaster.end()
     assert b"last words" in client.got
     assert client.ended
@@ -132,11 +133,22 @@ async def test_history_gives_what_was_missed_and_forgets_what_is_too_old() -> No
     broadcaster = Broadcaster("discussion", 1_000)
     with broadcaster.subscribe("k") as (channel, _):
         for number in range(HISTORY + 1):
-            broadcaster.publish("k", f"1.{number}", b"<%d>" % number)
-        assert channel.since(f"1.{HISTORY}") == b""
-        assert channel.since(f"1.{HISTORY - 2}") == b"<%d><%d>" % (HISTORY - 1, HISTORY)
-        assert channel.since("1.0") is None
-        assert channel.since("9.9") is None
+            broadcaster.publish("k", Version(1, number), b"<%d>" % number)
+        assert channel.since(Version(1, HISTORY)) == b""
+        assert channel.since(Version(1, HISTORY - 2)) == b"<%d><%d>" % (HISTORY - 1, HISTORY)
+        assert channel.since(Version(1, 0)) is None
+        assert channel.since(Version(9, 9)) is None
+
+
+async def test_who_holds_a_newer_version_is_offered_none_that_is_older() -> None:
+    """A reader that starts again publishes what it reads from the beginning."""
+    broadcaster = Broadcaster("feed", 4)
+    with broadcaster.subscribe("k") as (_, back), broadcaster.subscribe("k") as (_, new):
+        back.holds = Version(1, 3)
+        for number in (2, 3, 4):
+            broadcaster.publish("k", Version(1, number), b"<%d>" % number)
+        assert await back.next() == b"<4>"
+        assert [await new.next() for _ in range(3)] == [b"<2>", b"<3>", b"<4>"]
 
 
 def test_when_all_places_are_taken_a_newcomer_is_told_when_to_return() -> None:
