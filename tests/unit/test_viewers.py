@@ -52,12 +52,12 @@ def test_many_viewers_are_counted_within_three_standard_errors(count: int) -> No
 
 
 @settings(deadline=None)
-@given(seed=st.integers(), count=st.integers(0, 3_000), size=st.integers(50, 1_000))
-def test_neither_order_nor_batching_changes_the_estimate(seed: int, count: int, size: int) -> None:
+@given(seed=st.integers(), count=st.integers(0, 3_000), size=st.integers(1, 1_000))
+def test_neither_order_nor_batching_changes_a_byte(seed: int, count: int, size: int) -> None:
     seen = some(count)
-    at_once = viewers.estimate([viewers.add(None, seen)])
+    at_once = viewers.add(None, seen)
     Random(seed).shuffle(seen)
     sketch: bytes | None = None
     for begin in range(0, count, size):
         sketch = viewers.add(sketch, seen[begin : begin + size])
-    assert viewers.estimate([sketch] if sketch else []) == at_once
+    assert (sketch or viewers.add(None, [])) == at_once
