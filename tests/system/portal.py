@@ -158,11 +158,18 @@ class Veche:
 async def until_equal(
     shown: Callable[[], Awaitable[Any]], expected: Any, seconds: float = 30.0
 ) -> None:
-    """Waits until the service shows what is expected; at the deadline, the difference fails."""
+    """Waits until the service shows what is expected; at the deadline, the difference fails.
+
+    What is not there yet (a 404 in `shown`) is no failure before the deadline either.
+    """
     deadline = time.monotonic() + seconds
-    while (got := await shown()) != expected:
-        if time.monotonic() > deadline:
-            assert got == expected
+    while True:
+        try:
+            assert await shown() == expected
+            return
+        except AssertionError:
+            if time.monotonic() > deadline:
+                raise
         await asyncio.sleep(0.1)
 
 

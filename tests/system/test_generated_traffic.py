@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from tests.system import oracle
+from tests.system.comparing import feed_seen, root_ids, same_comment, strip_seen
 from tests.system.generator import SECTIONS, Act, Generator, settle
-from tests.system.portal import Veche, instant, until_equal
+from tests.system.portal import Veche, until_equal
 
 RULES = Path(__file__).parent / "rules"
 SERVICES = ("ingest", "moderation", "counters", "publisher", "reader", "console")
@@ -98,46 +99,6 @@ async def same_readings(veche: Veche, portal: oracle.Portal) -> None:
                 assert [reply["id"] for reply in root["all_replies"]] == [c.id for c in below]
                 for reply in root["all_replies"]:
                     same_comment(reply, discussion)
-
-
-async def root_ids(veche: Veche, discussion: str, sort: str) -> list[str]:
-    return [root["id"] for root in await veche.roots(discussion, sort, limit=100)]
-
-
-def same_comment(shown: dict[str, Any], discussion: oracle.Discussion) -> None:
-    comment = discussion.comments[shown["id"]]
-    assert shown["hidden"] is not comment.visible
-    assert (shown["parent"], instant(shown["submitted_at"])) == (comment.parent, comment.at)
-    if comment.visible:
-        assert shown["body"] == comment.body
-        assert shown["author"]["id"] == comment.author
-        assert (shown["up"], shown["down"]) == (comment.up, comment.down)
-    else:
-        assert not {"body", "author", "up", "down"} & shown.keys()
-
-
-async def strip_seen(veche: Veche, discussion: str) -> dict[str, Any]:
-    strip = await veche.strip(discussion)
-    names = ("views", "comments", "rating", "up", "down", "state")
-    seen = {name: strip[name] for name in names}
-    return seen | {"last_activity": instant(strip["last_activity"])}
-
-
-async def feed_seen(veche: Veche, name: str, language: str, section: str) -> list[dict[str, Any]]:
-    names = (
-        "discussion",
-        "title",
-        "url",
-        "language",
-        "section",
-        "comments",
-        "views",
-        "rating",
-    )
-    return [
-        {name: entry[name] for name in names} | {"last_activity": instant(entry["last_activity"])}
-        for entry in (await veche.feed(name, language, section))["entries"]
-    ]
 
 
 async def decide_on_what_is_held(
