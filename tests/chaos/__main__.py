@@ -1,0 +1,111 @@
+"""`python -m tests.chaos`: SEED, EVENTS, FAULTS, PLANTED and BROKERS from the environment.
+
+Writes build/chaos.json; exit code 0 only if every invariant counts 0 and every planted bug was
+caught by one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import tempfile
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from tests.chaos import nemesis, planting
+from tests.chaos.nemesis import build_clock_shim, plan
+from tests.chaos.run import Result, run
+from tests.chaos.stack import ROOT, Servers
+
+BUILD = ROOT / "build"
+
+
+def shown(result: Result) -> dict[str, Any]:
+    violations = {name: asdict(finding) for name, finding in result.findings.items()}
+    recoveries = sorted(seconds for _, seconds, _ in result.recoveries)
+    return {
+        "seed": result.seed,
+        "events_acknowledged": result.acknowledged,
+        "unknown_outcomes": result.maybes,
+        "records_put_past_ingest": result.injected,
+        "records_checked": result.records,
+        "seconds": result.seconds,
+        "convergence_seconds": result.convergence_seconds,
+        "faults": {name: asdict(tally) for name, tally in sorted(result.tallies.items())},
+        "faults_ran": sum(tally.ran for tally in result.tallies.values()),
+        "invariants": violations,
+        "recovery_seconds": {
+            "count": len(recoveries),
+            "median": recoveries[len(recoveries) // 2] if recoveries else None,
+            "max": recoveries[-1] if recoveries else None,
+            "each": [list(one) for one in result.recoveries],
+        },
+    }
+
+
+async def main() -> int:
+    seed = int(os.environ.get("SEED") or 1)
+    events = int(os.environ.get("EVENTS") or 20_000)
+    faults = int(os.environ.get("FAULTS") or 40)
+    planted = os.environ.get("PLANTED") or "none"
+    brokers = int(os.environ.get("BROKERS") or 1)
+    kinds = os.environ.get("KINDS") or ""
+    began = time.monotonic()
+
+    def tell(text: str) -> None:
+        print(f"[{time.monotonic() - began:7.1f}] {text}", flush=True)
+
+    BUILD.mkdir(exist_ok=True)
+    report: dict[str, Any] = {"seed": seed, "brokers": brokers, "planted": {}}
+    good = True
+    home = Path(tempfile.mkdtemp(prefix="veche-chaos-"))
+    home.chmod(0o711)
+    tell(f"seed {seed}: {events} events, {faults} faults, planted bugs: {planted}")
+    servers = await Servers(home, brokers).start()
+    shim, why = build_clock_shim(home / "clock")
+    if why:
+        tell(f"clock: {why}")
+    try:
+        if events:
+            faulty = plan(faults, seed)
+            if kinds:
+                wanted = kinds.split(",")
+                faulty = [wanted[n % len(wanted)] for n in range(faults)]
+            result = await run(
+                servers, seed=seed, events=events, plan=faulty, long=events >= 100_000,
+                history_file=BUILD / "chaos-history.jsonl", clock_shim=shim, tell=tell,
+                logs=BUILD / "chaos-logs", batch=60 if events < 50_000 else 250,
+            )  # fmt: skip
+            report |= shown(result)
+            for name, finding in result.findings.items():
+                if finding.count:
+                    good = False
+                    tell(f"VIOLATED {name}: {finding.count}: {finding.witness}")
+            tell(f"{result.acknowledged} events acknowledged, {report['faults_ran']} faults ran, "
+                 f"{len(result.violations)} invariants violated")  # fmt: skip
+        if planted != "none":
+            names = None if planted == "all" else planted.split(",")
+            caught = await planting.all_caught(servers, seed, tell, names)
+            report["planted"] = caught
+            missed = [name for name, by in caught.items() if not by["caught_by"]]
+            good = good and not missed
+            tell(
+                f"planted bugs: {len(caught) - len(missed)} of {len(caught)} caught; missed: {missed}"
+            )
+    finally:
+        await servers.stop()
+    report["good"] = good
+    (BUILD / "chaos.json").write_text(json.dumps(report, indent=2, default=str) + "\n")
+    tell(f"build/chaos.json: {'all counts are 0' if good else 'NOT GOOD'}")
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    assert nemesis.KINDS
+    sys.exit(uvloop.run(main()))

@@ -1,0 +1,256 @@
+"""What is left after the faults: Postgres, every record of every topic, the history, the readers.
+
+Read once, after everything healed and no lag is left; the invariants only look at this.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from services.core import topics
+from tests.chaos.history import lines
+from tests.chaos.model import Model, Record
+from tests.chaos.nemesis import letter_place
+from tests.chaos.stack import Stack
+from tests.chaos.traffic import SITE
+
+INPUTS = (topics.COMMENTS, topics.VOTES, topics.VIEWS)
+Place = tuple[str, int, int]
+Version = tuple[int, int]
+
+TABLES = {
+    "discussions": "SELECT discussion, revision, title, state, opened_at, visible_comments FROM discussions",
+    "comments": "SELECT discussion, comment, author, parent, submitted_at, status, revision,"
+    " published_revision, held_revision, held_reason, deleted_at IS NOT NULL AS deleted, visible,"
+    " ruling, ruled_revision, ruled_by, reports, visible_descendants FROM comments",
+    "revisions": "SELECT discussion, comment, revision, body, event_id FROM revisions",
+    "reports": "SELECT discussion, comment, revision, reporter FROM reports",
+    "author_totals": "SELECT site, author, sum(published)::int AS published,"
+    " sum(rejected)::int AS rejected FROM author_totals GROUP BY site, author",
+    "outcomes": "SELECT discussion, event_id, encode(event_digest, 'hex') AS digest, cause, comment,"
+    " revision, result, reason, status FROM outcomes",
+    "votes": "SELECT discussion, target, voter, value, changes FROM votes",
+    "vote_totals": "SELECT discussion, target, sum(up)::int AS up, sum(down)::int AS down"
+    " FROM vote_totals GROUP BY discussion, target",
+    "parked_votes": "SELECT discussion, target, voter, source_offset FROM parked_votes",
+    "view_totals": "SELECT discussion, sum(views)::int AS views FROM view_totals GROUP BY discussion",
+    "strips": "SELECT discussion, incarnation, version, published_version, strip::text FROM strips",
+    "fences": "SELECT topic, partition, next_offset, stopped_reason FROM fences",
+    "fence_steps": "SELECT topic, partition, stood, stands, epoch_was, epoch_is FROM chaos.fence_steps"
+    " ORDER BY topic, partition, step",
+    "letters": "SELECT source_topic, source_partition, value FROM chaos.letters",
+    "connections": "SELECT count(*)::int AS open, count(*) FILTER (WHERE state LIKE 'idle in%'"
+    " AND state_change < now() - interval '15 seconds')::int AS stuck FROM pg_stat_activity"
+    " WHERE application_name = 'veche' AND datname = current_database()",
+}
+
+
+@dataclass
+class Published:
+    """One record of strips.v1 or feeds.v1."""
+
+    key: str
+    version: Version
+    data: Mapping[str, Any]
+    partition: int
+    offset: int
+
+
+@dataclass
+class Evidence:
+    invoked: dict[str, str] = field(default_factory=dict)
+    """Event id → ok, fail or maybe: the best that was ever answered."""
+    receipts: list[tuple[str, Place]] = field(default_factory=list)
+    reads: list[Mapping[str, Any]] = field(default_factory=list)
+    streamed: list[Mapping[str, Any]] = field(default_factory=list)
+    own: list[Mapping[str, Any]] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
+    injected: set[str] = field(default_factory=set)
+    poison: dict[Place, str] = field(default_factory=dict)
+    poison_values: dict[Place, bytes | None] = field(default_factory=dict)
+    letters: list[tuple[Place, bytes | None]] = field(default_factory=list)
+    letters_put: list[Place] = field(default_factory=list)
+    strips: list[Published] = field(default_factory=list)
+    feeds: list[Published] = field(default_factory=list)
+    told: list[Mapping[str, Any]] = field(default_factory=list)
+    """Values of outcomes.v1."""
+    tables: dict[str, list[Mapping[str, Any]]] = field(default_factory=dict)
+    ends: dict[tuple[str, int], int] = field(default_factory=dict)
+    waiting: dict[str, int] = field(default_factory=dict)
+    recoveries: list[tuple[str, float, float]] = field(default_factory=list)
+    threads: dict[str, dict[str, str | None]] = field(default_factory=dict)
+    """Discussion → comment → body as HTTP shows it at the end; None: a tombstone."""
+    broken: list[str] = field(default_factory=list)
+    not_ready: list[str] = field(default_factory=list)
+    descriptors: dict[str, int] = field(default_factory=dict)
+    connections_allowed: int = 100
+    model: Model = field(default_factory=Model)
+
+    def rows(self, table: str) -> list[Mapping[str, Any]]:
+        return self.tables.get(table, [])
+
+
+def instant(text: str) -> datetime:
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
+def read_history(evidence: Evidence, file: Path) -> None:
+    order = {"fail": 0, "maybe": 1, "ok": 2}
+    events: dict[int, str] = {}
+    for line in lines(file):
+        match line["type"]:
+            case "invoke":
+                events[line["op"]] = line["event"]
+                evidence.invoked.setdefault(line["event"], "maybe")
+            case "ok" | "fail" | "maybe" as said:
+                event = events.pop(line["op"])
+                before = evidence.invoked.get(event, "maybe")
+                # An attempt that failed says nothing about another one that may have arrived.
+                if said == "fail" and before == "maybe" and event not in events.values():
+                    evidence.invoked[event] = evidence.invoked.get(event, "maybe")
+                if order[said] >= order[before]:
+                    evidence.invoked[event] = said
+                if "receipt" in line:
+                    topic, partition, offset = line["receipt"]
+                    evidence.receipts.append((event, (topic, partition, offset)))
+            case "read":
+                evidence.reads.append(line)
+            case "sse":
+                evidence.streamed.append(line)
+            case "own":
+                evidence.own.append(line)
+
+
+async def read_topics(evidence: Evidence, stack: Stack) -> None:
+    """Every record of every topic, from the first to the last at this moment."""
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=stack.bootstrap, client_id="chaos", max_partition_fetch_bytes=8 << 20
+    )
+    await asyncio.wait_for(consumer.start(), 20)
+    try:
+        named = {
+            TopicPartition(stack.prefix + name, partition): name
+            for name, topic in topics.declared().items()
+            if topics.CONTROL not in name
+            for partition in range(topic.partitions)
+        }
+        ends = await consumer.end_offsets(list(named))
+        evidence.ends = {
+            (name, place.partition): ends[place] for place, name in named.items() if name in INPUTS
+        }
+        left = {place for place in named if ends[place]}
+        consumer.assign(list(left))
+        for place in left:
+            consumer.seek(place, 0)
+        while left:
+            found = await consumer.getmany(timeout_ms=1_000, max_records=20_000)
+            for place, batch in found.items():
+                for record in batch:
+                    if record.offset < ends[place]:
+                        _take(evidence, named[place], record)
+            for place in list(left):
+                if await consumer.position(place) >= ends[place]:
+                    left.discard(place)
+                    consumer.pause(place)
+    finally:
+        await consumer.stop()
+
+
+def _take(evidence: Evidence, topic: str, record: Any) -> None:
+    place = (topic, record.partition, record.offset)
+    if topic in INPUTS:
+        if place in evidence.poison:
+            evidence.poison_values[place] = record.value
+            return
+        try:
+            event = json.loads(record.value)
+        except ValueError:  # nobody said that it is bad
+            evidence.poison_values[place] = record.value
+            evidence.poison[place] = "unexplained"
+            return
+        at = datetime.fromtimestamp(record.timestamp / 1000, UTC)
+        evidence.records.append(Record(topic, record.partition, record.offset, at, event))
+    elif topic.endswith(".dead"):
+        evidence.letters.append(letter_place(record.value))
+    elif topic == topics.OUTCOMES:
+        evidence.told.append(json.loads(record.value))
+    elif record.value is not None:
+        data = json.loads(record.value)["data"]
+        if topic == topics.STRIPS:
+            key = f"{data['site']}/{data['discussion']}"
+            to = evidence.strips
+        else:
+            key = f"{data['site']}/{data['feed']}/{data['language']}/{data['section']}"
+            to = evidence.feeds
+        to.append(
+            Published(
+                key, (data["version"][0], data["version"][1]), data, record.partition, record.offset
+            )
+        )
+
+
+async def read_threads(evidence: Evidence, stack: Stack, names: list[str]) -> None:
+    """Whole threads as a reader gets them."""
+    base = f"{stack.of('reader')[0].url}/v1/sites/{SITE}/discussions"
+    for name in names:
+        shown: dict[str, str | None] = {}
+        cursor, whole = "", True
+        while True:
+            answer = await stack.http.get(
+                f"{base}/{name}/comments",
+                params={"sort": "oldest", "limit": 100, "replies": 0, "cursor": cursor},
+            )
+            if answer.status_code != 200:
+                whole = answer.status_code == 404
+                break
+            page = answer.json()
+            for root in page["comments"]:
+                shown[root["id"]] = None if root["hidden"] else root["body"]
+                more = root["more_replies"]
+                while more:
+                    rest = await stack.http.get(
+                        f"{base}/{name}/comments/{root['id']}/replies",
+                        params={"limit": 100, "cursor": more},
+                    )
+                    for reply in rest.json()["replies"]:
+                        shown[reply["id"]] = None if reply["hidden"] else reply["body"]
+                    more = rest.json()["next"]
+            cursor = page["next"]
+            if not cursor:
+                break
+        if whole:
+            evidence.threads[f"{SITE}/{name}"] = shown
+
+
+async def collect(
+    stack: Stack, file: Path, *, poison: Mapping[Place, str], injected: set[str], threads: list[str]
+) -> Evidence:
+    evidence = Evidence(poison=dict(poison), injected=set(injected))
+    read_history(evidence, file)
+    await read_topics(evidence, stack)
+    for name, statement in TABLES.items():
+        evidence.tables[name] = [dict(row) for row in await stack.fetch(statement)]
+    evidence.letters_put = [
+        letter_place(bytes(row["value"]))[0] for row in evidence.rows("letters")
+    ]
+    evidence.letters_put = [place for place in evidence.letters_put if place[0] in INPUTS]
+    evidence.waiting = await stack.waiting()
+    with suppress(Exception):
+        await read_threads(evidence, stack, threads)
+    for service in stack.services.values():
+        with suppress(OSError):
+            evidence.descriptors[service.label] = len(os.listdir(f"/proc/{service.child.pid}/fd"))  # noqa: PTH208
+    pools = {"ingest": 0, "moderation": 4, "counters": 4, "publisher": 6, "reader": 8, "console": 8}
+    evidence.connections_allowed = sum(pools[s.name] for s in stack.services.values())
+    evidence.model = Model().fold(evidence.records)
+    return evidence

@@ -1,0 +1,146 @@
+"""One run: traffic and faults, heal, wait, collect, check."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.chaos.evidence import Evidence, collect
+from tests.chaos.history import History
+from tests.chaos.invariants import Finding, check
+from tests.chaos.nemesis import Nemesis, Tally
+from tests.chaos.stack import COPIES, ROOT, SESSION_MS, Servers, Stack
+from tests.chaos.traffic import Traffic
+
+HEAL_SECONDS = 120.0
+
+
+@dataclass
+class Result:
+    seed: int
+    acknowledged: int = 0
+    maybes: int = 0
+    injected: int = 0
+    records: int = 0
+    seconds: float = 0.0
+    convergence_seconds: float = 0.0
+    tallies: dict[str, Tally] = field(default_factory=dict)
+    findings: dict[str, Finding] = field(default_factory=dict)
+    recoveries: list[tuple[str, float, float]] = field(default_factory=list)
+    evidence: Evidence | None = None
+
+    @property
+    def violations(self) -> dict[str, Finding]:
+        return {name: finding for name, finding in self.findings.items() if finding.count}
+
+
+async def run(
+    servers: Servers,
+    *,
+    seed: int,
+    events: int,
+    plan: list[str],
+    root: Path = ROOT,
+    copies: Mapping[str, int] = COPIES,
+    session_ms: int = SESSION_MS,
+    long: bool = False,
+    history_file: Path | None = None,
+    clock_shim: Path | None = None,
+    tell: Callable[[str], None] = lambda text: None,
+    heal_seconds: float = HEAL_SECONDS,
+    logs: Path | None = None,
+    batch: int = 60,
+    after: Callable[[Stack], object] | None = None,
+) -> Result:
+    """`plan` names the faults in their order. Every wait has an end; nothing here raises for what
+    the services do wrong: that is what the findings tell."""
+    began = time.monotonic()
+    stack = Stack(servers, root, copies, session_ms, clock_shim)
+    result = Result(seed)
+    try:
+        await stack.start()
+        history = History(history_file or stack.folder / "history.jsonl")
+        total = max(1, len(plan))
+        traffic: Traffic | None = None
+        nemesis: Nemesis | None = None
+
+        def progress() -> float:
+            return 1.0 if not plan else (nemesis.done if nemesis else 0) / total
+
+        traffic = Traffic(stack, history, seed, events=events, progress=progress, batch=batch)
+        nemesis = Nemesis(stack, history, traffic, seed, long, session_ms)
+        await asyncio.wait_for(traffic.start(), 60)
+        status = f"{history.acknowledged}"
+
+        def say(text: str) -> None:
+            tell(f"{history.acknowledged}/{events} events · {text}")
+
+        await asyncio.sleep(1.0)
+        await nemesis.run(plan, say)
+        while not traffic.done:
+            await asyncio.sleep(0.5)
+            if f"{history.acknowledged // 5_000}" != status:
+                status = f"{history.acknowledged // 5_000}"
+                say("traffic")
+            for service in stack.services.values():
+                if not service.running:
+                    service.start()
+        await traffic.end()
+        tell("healed: waiting until nothing lags")
+        healed = time.monotonic()
+        result.convergence_seconds = await quiet(stack, nemesis, heal_seconds)
+        not_ready = await stack.until_ready(max(1.0, healed + heal_seconds - time.monotonic()))
+        await asyncio.sleep(1.0)
+        await traffic.end_streams()
+        history.close()
+        tell("collecting")
+        names = traffic.world.discussions[:4]
+        evidence = await collect(
+            stack, history.file, poison=nemesis.poison, injected=nemesis.injected_ids, threads=names
+        )
+        evidence.recoveries = nemesis.recoveries
+        evidence.broken = traffic.broken
+        evidence.not_ready = not_ready
+        if plan or root == ROOT:
+            evidence.recoveries = [*nemesis.recoveries]
+        tell("checking")
+        result.findings = check(evidence)
+        result.acknowledged, result.maybes = history.acknowledged, history.maybes
+        result.injected = nemesis.injected + len(nemesis.poison)
+        result.records = len(evidence.records)
+        result.tallies, result.recoveries = nemesis.tallies, nemesis.recoveries
+        result.evidence = evidence
+        if after is not None:
+            answer = after(stack)
+            if asyncio.iscoroutine(answer):
+                await answer
+    finally:
+        if logs is not None and (result.violations or not result.findings):
+            logs.mkdir(parents=True, exist_ok=True)
+            for service in stack.services.values():
+                (logs / f"{service.label}.log").write_text(service.log_text()[-400_000:])
+        await stack.end()
+        result.seconds = round(time.monotonic() - began, 1)
+    return result
+
+
+async def quiet(stack: Stack, nemesis: Nemesis, seconds: float) -> float:
+    """Waits until every log is applied, nothing is dirty and the outbox is empty."""
+    began = time.monotonic()
+    calm = 0
+    while time.monotonic() - began < seconds and calm < 2:
+        await asyncio.sleep(0.4)
+        with suppress(Exception):
+            behind = await stack.behind(await stack.end_offsets())
+            if any("(" in place for place in behind):
+                await nemesis.resume_stopped()
+            waiting = await stack.waiting()
+            calm = calm + 1 if not behind and not any(waiting.values()) else 0
+        for service in stack.services.values():
+            if not service.running:
+                service.start()
+    return round(time.monotonic() - began, 2)
