@@ -17,7 +17,6 @@ from services.cli import target
 from services.core import codec, consume, topics
 from services.core.errors import BadEvent, Misconfigured, Retryable
 from services.core.produce import Outgoing, Producer
-from services.core.settings import Kafka, topic_prefix
 
 _REPLAY_AT_ONCE = 200
 
@@ -104,7 +103,7 @@ def replay(topic: str, first: int | None, last: int | None, everything: bool) ->
 
 async def _read(topic: str) -> list[_Kept]:
     kept = []
-    async for records in consume.tail(_kafka(), topics.dead_letters_of(topic)).held():
+    async for records in consume.tail(target.kafka(), topics.dead_letters_of(topic)).held():
         for record in records:
             try:
                 letter = codec.decode(record.value or b"", consume.DeadLetter)
@@ -129,7 +128,7 @@ async def _replay(topic: str, first: int, last: int) -> tuple[int, int]:
         else:
             sendable.append((one, Outgoing(topic, _key(one), value)))
     sent = 0
-    async with Producer(_kafka()) as producer:
+    async with Producer(target.kafka()) as producer:
         with click.progressbar(length=len(sendable), label=topic, file=sys.stderr) as bar:
             for start in range(0, len(sendable), _REPLAY_AT_ONCE):
                 part = sendable[start : start + _REPLAY_AT_ONCE]
@@ -163,7 +162,3 @@ def _value(one: _Kept) -> bytes | None:
 
 def _key(one: _Kept) -> bytes:
     return one.key if one.letter.key is None else b64decode(one.letter.key)
-
-
-def _kafka() -> Kafka:
-    return Kafka(target.kafka_bootstrap(), topic_prefix())

@@ -13,7 +13,6 @@ from rich.table import Table
 from services.cli import target
 from services.core import consume, db
 from services.core.errors import Misconfigured, Retryable
-from services.core.settings import Kafka, topic_prefix
 from services.core.store import fences
 
 
@@ -81,7 +80,7 @@ async def _list() -> list[dict[str, Any]]:
         await pool.close()
     held: dict[str, consume.Log] = {}
     try:
-        held = await consume.logs(_kafka(), {row.topic for row in rows})
+        held = await consume.logs(target.kafka(), {row.topic for row in rows})
     except (Misconfigured, Retryable) as error:
         click.echo(f"without lag: {error}", err=True)
     return [
@@ -155,7 +154,7 @@ def _the_stopped_one(
 
 async def _checked(row: fences.Listed, skip_to: int) -> Any:
     """The topic's id to go on with. Raises Misconfigured where the offset cannot be meant."""
-    held = (await consume.logs(_kafka(), [row.topic])).get(row.topic)
+    held = (await consume.logs(target.kafka(), [row.topic])).get(row.topic)
     if held is None or row.partition not in held.ranges:
         raise Misconfigured(f"{row.topic}[{row.partition}] does not exist on the cluster")
     begin, end = held.ranges[row.partition]
@@ -166,7 +165,3 @@ async def _checked(row: fences.Listed, skip_to: int) -> Any:
             f"records before offset {row.next_offset} have taken effect: they would do so twice"
         )
     return held.topic_id
-
-
-def _kafka() -> Kafka:
-    return Kafka(target.kafka_bootstrap(), topic_prefix())

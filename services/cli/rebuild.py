@@ -21,7 +21,7 @@ from services.cli import dump, record, secrets, target
 from services.core import consume, db, topics
 from services.core.errors import Misconfigured, VecheError
 from services.core.produce import home_partition
-from services.core.settings import ROOT, Kafka, Local, environment, topic_prefix
+from services.core.settings import ROOT, Kafka, Local, environment
 from services.core.store import fences
 from services.core.store import rebuild as store
 from services.embedded.child import Child
@@ -62,7 +62,7 @@ def rebuild(into: str, against: str, go_on: bool, yes: bool) -> None:
     """
     if against == into:
         raise click.UsageError("--into and --against name the same database")
-    kafka = Kafka(target.kafka_bootstrap(), topic_prefix())
+    kafka = target.kafka()
     asyncio.run(Rebuild(kafka, into, against, go_on, yes).run())
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from services.core import codec
 from services.core.errors import BadEvent, Misconfigured
-from services.core.settings import Local
+from services.core.settings import Kafka, KafkaSecurity, Local, topic_prefix
 from services.embedded.child import write_private
 
 FILE = "running.json"
@@ -25,6 +25,11 @@ def postgres_dsn() -> str:
 def kafka_bootstrap() -> str:
     local = Local.read()
     return local.kafka_bootstrap or _running(local, "kafka_bootstrap", "VECHE_KAFKA_BOOTSTRAP")
+
+
+def kafka() -> Kafka:
+    """The cluster with what the environment says of prefix and security."""
+    return Kafka(kafka_bootstrap(), topic_prefix(), security=KafkaSecurity.read())
 
 
 def tell(data: Path, *, kafka_bootstrap: str, postgres_dsn: str, pid: int) -> None:

@@ -8,8 +8,8 @@ import sys
 import click
 
 from services.cli import target
-from services.core import produce
-from services.core.settings import topic_prefix
+from services.core import produce, settings
+from services.core.topics import declared
 
 
 @click.command()
@@ -21,14 +21,17 @@ from services.core.settings import topic_prefix
 def topics(bootstrap: str, replication_factor: int, min_insync_replicas: int) -> None:
     """Create the topics that the cluster lacks; say which of the others differ (exit code 1).
 
-    Nothing that exists is changed: partition counts never change in place.
+    Nothing that exists is changed: partition counts never change in place. A new topic keeps its
+    records as long as VECHE_RETENTION_MS_<TOPIC> or else schemas/topics.toml says.
     """
     report = asyncio.run(
         produce.create_topics(
             bootstrap or target.kafka_bootstrap(),
-            topic_prefix(),
+            settings.topic_prefix(),
             replication_factor=replication_factor,
             min_insync_replicas=min_insync_replicas,
+            security=settings.KafkaSecurity.read(),
+            retention_ms=settings.retention_ms(declared()),
         )
     )
     for name in report.created:

@@ -29,7 +29,15 @@ from services.cli import secrets, target, tokens
 from services.cli.supervise import Supervisor
 from services.core import db, produce
 from services.core.errors import Misconfigured, VecheError
-from services.core.settings import ROOT, Local, environment, topic_prefix
+from services.core.settings import (
+    ROOT,
+    KafkaSecurity,
+    Local,
+    environment,
+    retention_ms,
+    topic_prefix,
+)
+from services.core.topics import declared
 from services.embedded import guardian, jars, java, quickstart
 from services.embedded.child import NOTE, Child, answers, end_guard, end_leftovers, free_ports, held
 from services.embedded.kafka import KafkaCluster
@@ -98,7 +106,14 @@ class Everything:
         with self._step("migrations"):
             asyncio.run(db.migrate(dsn, lambda name: self._say(f"  applying {name}")))
         with self._step("topics"):
-            report = asyncio.run(produce.create_topics(bootstrap, topic_prefix()))
+            report = asyncio.run(
+                produce.create_topics(
+                    bootstrap,
+                    topic_prefix(),
+                    security=KafkaSecurity.read(),
+                    retention_ms=retention_ms(declared()),
+                )
+            )
             for name, how in report.differing.items():
                 self._say(f"  [yellow]{name} differs from schemas/topics.toml:[/] {how}")
         self._start_services(bootstrap, dsn)

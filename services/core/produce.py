@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -310,7 +310,7 @@ class Producer:
 
     async def _build(self) -> _Link | None:
         client = AIOKafkaProducer(
-            bootstrap_servers=self._kafka.bootstrap,
+            **self._kafka.client_options(),
             enable_idempotence=True,
             acks="all",
             compression_type="zstd",
@@ -378,14 +378,20 @@ async def create_topics(
     *,
     replication_factor: int = 1,
     min_insync_replicas: int = 1,
+    security: settings.KafkaSecurity = settings.PLAINTEXT,
+    retention_ms: Mapping[str, int] | None = None,
 ) -> TopicsReport:
     """Creates the declared topics that do not exist yet, and reports those that differ.
 
+    `retention_ms` goes before what schemas/topics.toml states; dead letters follow their source.
     Raises Retryable where Kafka does not answer.
     """
-    wanted = {name: topics.declared()[name] for name in (names or topics.declared())}
+    declared = topics.kept(retention_ms or {})
+    wanted = {name: declared[name] for name in (names or declared)}
     report = TopicsReport()
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=15_000)
+    admin = AIOKafkaAdminClient(
+        bootstrap_servers=bootstrap, request_timeout_ms=15_000, **security.client_options()
+    )
     try:
         async with asyncio.timeout(15.0):
             await admin.start()

@@ -7,13 +7,68 @@ A name with `secret` in it is masked wherever settings are printed.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+import ssl
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from services.core.errors import Misconfigured
 
 ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class KafkaSecurity:
+    """How every client speaks to the brokers; plain text to a cluster of one's own by default."""
+
+    protocol: str = "PLAINTEXT"
+    """VECHE_KAFKA_SECURITY_PROTOCOL: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL."""
+    mechanism: str = "PLAIN"
+    """VECHE_KAFKA_SASL_MECHANISM: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512."""
+    username: str = ""
+    """VECHE_KAFKA_SASL_USERNAME."""
+    password: str = field(default="", repr=False)
+    """VECHE_KAFKA_SASL_PASSWORD, or VECHE_KAFKA_SASL_PASSWORD_FILE."""
+    ca_file: str = ""
+    """VECHE_KAFKA_CA_FILE: PEM certificates to trust with TLS; those of the system by default."""
+
+    @classmethod
+    def read(cls, env: Mapping[str, str] = os.environ) -> KafkaSecurity:
+        protocols = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
+        mechanisms = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
+        stated = cls(
+            protocol=_one_of(env, "VECHE_KAFKA_SECURITY_PROTOCOL", "PLAINTEXT", protocols),
+            mechanism=_one_of(env, "VECHE_KAFKA_SASL_MECHANISM", "PLAIN", mechanisms),
+            username=env.get("VECHE_KAFKA_SASL_USERNAME", ""),
+            password=_text_or_file(env, "VECHE_KAFKA_SASL_PASSWORD"),
+            ca_file=env.get("VECHE_KAFKA_CA_FILE", ""),
+        )
+        if stated.protocol.startswith("SASL") and not (stated.username and stated.password):
+            raise Misconfigured(
+                f"VECHE_KAFKA_SECURITY_PROTOCOL {stated.protocol} needs VECHE_KAFKA_SASL_USERNAME "
+                f"and VECHE_KAFKA_SASL_PASSWORD (or VECHE_KAFKA_SASL_PASSWORD_FILE)"
+            )
+        return stated
+
+    def client_options(self) -> dict[str, Any]:
+        """What aiokafka's clients take. Raises Misconfigured where the CA file is no good."""
+        options: dict[str, Any] = {"security_protocol": self.protocol}
+        if self.protocol.endswith("SSL"):
+            try:
+                options["ssl_context"] = ssl.create_default_context(cafile=self.ca_file or None)
+            except OSError as error:
+                raise Misconfigured(f"VECHE_KAFKA_CA_FILE {self.ca_file}: {error}") from error
+        if self.protocol.startswith("SASL"):
+            options |= {
+                "sasl_mechanism": self.mechanism,
+                "sasl_plain_username": self.username,
+                "sasl_plain_password": self.password,
+            }
+        return options
+
+
+PLAINTEXT = KafkaSecurity()
 
 
 @dataclass(frozen=True)
@@ -26,6 +81,7 @@ class Kafka:
     """VECHE_GROUP_INSTANCE_ID: static membership, one id per copy of a consumer; empty: dynamic."""
     session_timeout_ms: int = 30_000
     """VECHE_SESSION_TIMEOUT_MS: a consumer silent for longer loses its partitions to its copies."""
+    security: KafkaSecurity = PLAINTEXT
 
     @classmethod
     def read(cls, env: Mapping[str, str] = os.environ) -> Kafka:
@@ -34,11 +90,16 @@ class Kafka:
             topic_prefix=env.get("VECHE_TOPIC_PREFIX", ""),
             group_instance_id=env.get("VECHE_GROUP_INSTANCE_ID", ""),
             session_timeout_ms=_whole(env, "VECHE_SESSION_TIMEOUT_MS", 30_000),
+            security=KafkaSecurity.read(env),
         )
 
     def topic(self, name: str) -> str:
         """The name on the cluster of a topic of schemas/topics.toml."""
         return self.topic_prefix + name
+
+    def client_options(self) -> dict[str, Any]:
+        """What every client of the cluster is made with, apart from its own task."""
+        return {"bootstrap_servers": self.bootstrap} | self.security.client_options()
 
 
 @dataclass(frozen=True)
@@ -189,13 +250,10 @@ def environment(changes: Mapping[str, str] | None = None) -> dict[str, str]:
 def secret(name: str, env: Mapping[str, str] = os.environ) -> bytes:
     """A signing key: at least 32 bytes, given as text, or by `{name}_FILE`.
 
-    Names in use: VECHE_RECEIPT_SECRET, VECHE_VIEWER_SECRET, VECHE_DECISION_SECRET,
-    VECHE_DEMO_SECRET
-    under `veche up` only.
+    Names in use: VECHE_RECEIPT_SECRET, VECHE_VIEWER_SECRET, VECHE_DECISION_SECRET;
+    VECHE_DEMO_SECRET under `veche up` only.
     """
-    given = env.get(name, "")
-    if not given and env.get(f"{name}_FILE"):
-        given = Path(env[f"{name}_FILE"]).read_text().strip()
+    given = _text_or_file(env, name)
     if len(given.encode()) < 32:
         raise Misconfigured(f"{name} must hold at least 32 bytes; try `openssl rand -hex 32`")
     return given.encode()
@@ -211,6 +269,22 @@ def allowed_origins(env: Mapping[str, str] = os.environ) -> frozenset[str]:
                 f"VECHE_ALLOWED_ORIGINS holds {origin!r}; an origin looks like https://news.example"
             )
     return origins
+
+
+def retention_ms(names: Iterable[str], env: Mapping[str, str] = os.environ) -> dict[str, int]:
+    """VECHE_RETENTION_MS_<TOPIC>: by topic, where it is set; `-1` keeps everything.
+
+    The topic's name is in upper case with underscores: VECHE_RETENTION_MS_COMMENTS_V1.
+    """
+    stated: dict[str, int] = {}
+    for name in names:
+        variable = "VECHE_RETENTION_MS_" + name.upper().replace(".", "_")
+        value = env.get(variable, "")
+        if value and value != "-1" and not (value.isdecimal() and int(value) > 0):
+            raise Misconfigured(f"{variable} must be milliseconds or -1 (all), not {value!r}")
+        if value:
+            stated[name] = int(value)
+    return stated
 
 
 def rules_dir(env: Mapping[str, str] = os.environ) -> Path:
@@ -244,15 +318,15 @@ def rebuilding(env: Mapping[str, str] = os.environ) -> bool:
 def masked(group: object) -> dict[str, str]:
     """A settings group for a log line: secrets and passwords never show."""
     shown = {}
-    for field in fields(group):  # type: ignore[arg-type]
-        value = str(getattr(group, field.name))
-        if "secret" in field.name:
+    for member in fields(group):  # type: ignore[arg-type]
+        value = str(getattr(group, member.name))
+        if "secret" in member.name or "password" in member.name:
             value = "***"
-        elif field.name == "dsn" and "@" in value:
+        elif member.name == "dsn" and "@" in value:
             scheme, _, rest = value.partition("://")
             user, _, host = rest.rpartition("@")
             value = f"{scheme}://{user.split(':')[0]}@{host}"
-        shown[field.name] = value
+        shown[member.name] = value
     return shown
 
 
@@ -271,7 +345,19 @@ def _whole(env: Mapping[str, str], name: str, default: int) -> int:
 
 
 def _one_of(env: Mapping[str, str], name: str, default: str, choices: tuple[str, ...]) -> str:
-    value = env.get(name, default).lower()
-    if value not in choices:
-        raise Misconfigured(f"{name} must be one of {', '.join(choices)}, not {value!r}")
-    return value
+    value = env.get(name) or default
+    for choice in choices:
+        if choice.lower() == value.lower():
+            return choice
+    raise Misconfigured(f"{name} must be one of {', '.join(choices)}, not {value!r}")
+
+
+def _text_or_file(env: Mapping[str, str], name: str) -> str:
+    """The variable's value, else the text of the file that `{name}_FILE` names, else ""."""
+    if env.get(name) or not env.get(f"{name}_FILE"):
+        return env.get(name, "")
+    file = Path(env[f"{name}_FILE"])
+    try:
+        return file.read_text("utf-8").strip()
+    except OSError as error:
+        raise Misconfigured(f"{name}_FILE names {file}, which cannot be read: {error}") from error

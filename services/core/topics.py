@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+
+from services.core.errors import Misconfigured
 
 COMMENTS = "comments.v1"
 VOTES = "votes.v1"
@@ -17,6 +20,8 @@ FEEDS = "feeds.v1"
 
 MODERATION_GROUP = "moderation"
 COUNTERS_GROUP = "counters"
+
+DAY_MS = 24 * 3600 * 1000
 
 FILE = Path(__file__).parents[2] / "schemas" / "topics.toml"
 
@@ -55,6 +60,9 @@ class Topic:
             }
         else:
             configs["retention.ms"] = str(self.retention_ms)
+            if self.retention_ms > 0:
+                # Only whole segments go: none holds a record for much longer than that.
+                configs["segment.ms"] = str(min(DAY_MS, self.retention_ms))
         return configs
 
 
@@ -91,6 +99,23 @@ def declared() -> dict[str, Topic]:
                 consumers=("veche dead-letters",),
                 events=(),
             )
+    return topics
+
+
+def kept(retention_ms: Mapping[str, int]) -> dict[str, Topic]:
+    """The declared topics, these kept for so long; dead letters as long as their source's records.
+
+    Raises Misconfigured for a topic that is not declared, or is compacted and so keeps the newest.
+    """
+    topics = dict(declared())
+    for name, milliseconds in retention_ms.items():
+        topic = topics.get(name)
+        if topic is None or topic.cleanup_policy == "compact":
+            raise Misconfigured(f"{name} has no retention to be set")
+        topics[name] = replace(topic, retention_ms=milliseconds)
+        if topic.dead_letters and topic.dead_letters not in retention_ms:
+            dead = topics[topic.dead_letters]
+            topics[topic.dead_letters] = replace(dead, retention_ms=milliseconds)
     return topics
 
 

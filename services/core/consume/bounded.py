@@ -74,7 +74,7 @@ class _Reader:
     async def read(self) -> int:
         place = TopicPartition(self.kafka.topic(self.source.topic), self.partition)
         client = AIOKafkaConsumer(
-            bootstrap_servers=self.kafka.bootstrap,
+            **self.kafka.client_options(),
             client_id="veche-rebuild",
             enable_auto_commit=False,
             auto_offset_reset="none",

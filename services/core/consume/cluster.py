@@ -145,7 +145,7 @@ async def logs(kafka: settings.Kafka, names: Iterable[str]) -> dict[str, Log]:
 
     Raises Retryable where Kafka does not answer within ten seconds.
     """
-    client = AIOKafkaConsumer(bootstrap_servers=kafka.bootstrap, client_id="veche-look")
+    client = AIOKafkaConsumer(**kafka.client_options(), client_id="veche-look")
     found: dict[str, Log] = {}
     try:
         async with asyncio.timeout(10):

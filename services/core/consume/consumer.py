@@ -125,7 +125,7 @@ class Consumer:
         """Joins, works, and leaves: at `stop`, when fenced, or raising aiokafka's error."""
         timing = self._timing
         client = AIOKafkaConsumer(
-            bootstrap_servers=self._kafka.bootstrap,
+            **self._kafka.client_options(),
             group_id=self._kafka.topic(self._group),
             group_instance_id=self._kafka.group_instance_id or None,
             client_id=f"veche-{self._group}",

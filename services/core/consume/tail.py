@@ -96,7 +96,7 @@ class Tail:
     async def _connection(self) -> AsyncGenerator[list[TailRecord], None]:
         """One aiokafka consumer's life. Raises when it cannot go on; [] means nothing came."""
         client = AIOKafkaConsumer(
-            bootstrap_servers=self._kafka.bootstrap,
+            **self._kafka.client_options(),
             client_id="veche-tail",
             enable_auto_commit=False,
             auto_offset_reset="none",
