@@ -54,7 +54,7 @@ lock: setup  ## Resolve the lock files again from pyproject.toml
 	$(BIN)/pip-compile -q --upgrade --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url \
 		--no-emit-find-links --no-emit-trusted-host -o requirements.lock pyproject.toml
 	$(BIN)/pip-compile -q --upgrade --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url \
-		--no-emit-find-links --no-emit-trusted-host --extra embedded --extra dev -c requirements.lock \
+		--no-emit-find-links --no-emit-trusted-host --extra embedded --extra model --extra dev -c requirements.lock \
 		-o requirements-dev.lock pyproject.toml
 
 clean:  ## Remove .venv and caches; data under .veche stays
