@@ -116,10 +116,16 @@ class Traffic:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _breathe(self) -> None:
-        """Runs ahead of the faults by a little only, so that each of them meets traffic."""
+    async def _breathe(self) -> int:
+        """Runs ahead of the faults by a little only, so that each of them meets traffic.
+
+        Returns how many events to send now.
+        """
         ahead = self.history.acknowledged / max(1, self.events) - self.progress()
-        await asyncio.sleep(0.3 if ahead > 0.02 and self.progress() < 1 else 0)
+        if ahead > 0.02 and self.progress() < 1:
+            await asyncio.sleep(0.25)
+            return self.random.randrange(1, 6)
+        return self.random.randrange(1, self.batch)
 
     @property
     def done(self) -> bool:
@@ -190,8 +196,7 @@ class Traffic:
     async def _writer(self, number: int) -> None:
         chance = self.random
         while not self.stop.is_set():
-            await self._breathe()
-            items = [self._any() for _ in range(chance.randrange(1, self.batch))]
+            items = [self._any() for _ in range(await self._breathe())]
             said = await self._post(items, f"writer-{number}")
             for _ in range(20):
                 again = [i for i, r in zip(items, said, strict=True) if r == "maybe"]
