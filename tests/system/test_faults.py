@@ -88,6 +88,8 @@ async def test_workers_killed_mid_batch_lose_nothing_and_double_nothing(
                     processes[name].kill()
                     await start_again(processes[name])
                 await traffic.same_state(f"kill -9 of {name}")
+            await traffic.again()
+            await traffic.same_state("whole slices were delivered twice")
             processes["console"].kill()
             await traffic.send_rest()
             await start_again(processes["console"])

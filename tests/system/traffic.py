@@ -63,6 +63,11 @@ class Traffic:
     async def send_rest(self) -> None:
         await self._send(self.sent, len(self.slices))
 
+    async def again(self, slices: int = 5) -> None:
+        """Sends some slices whole a second time, in no order: all they say was said already."""
+        for number in self._random.sample(range(self.sent), slices):
+            await self._deliver(number)
+
     async def _send(self, start: int, end: int) -> None:
         for number in range(start, end):
             await self._deliver(number)
