@@ -47,8 +47,8 @@ check: setup  ## ruff, format, mypy, import contracts, contract tests
 test: setup  ## Run the whole suite against real Kafka and real Postgres
 	@$(BIN)/python -m pytest tests
 
-bench: setup  ## Measure latencies under load and print them
-	@$(BIN)/python -m tests.bench
+bench: setup  ## Measure against ceilings and peers (ROWS=votes,views for some rows)
+	@$(BIN)/python -m bench --rows "$(ROWS)"
 
 lock: setup  ## Resolve the lock files again from pyproject.toml
 	$(BIN)/pip-compile -q --upgrade --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url \

@@ -1,0 +1,1 @@
+"""The benchmark: `make bench`, or `make bench ROWS=votes,views`. See docs/performance.md."""
