@@ -172,6 +172,38 @@ class History:
         made += [self.view("d2", f"v{number}") for number in range(25)]
         return self.records(made)
 
+    def crowd(self, size: int) -> list[Outgoing]:
+        """Whatever comes to mind, on whatever exists or not, a tenth of it sent again later."""
+        made = [self.whim(number, size) for number in range(size)]
+        return self.records([*made, *self.chance.sample(made, size // 10)])
+
+    def whim(self, number: int, size: int) -> Any:
+        draw = self.chance
+        n = draw.randrange(size // 3)
+        comment, writer, reader = f"x{n}", f"r{n % 40}", f"r{draw.randrange(40)}"
+        body = f"word {draw.randrange(200)} {draw.choice(['', '', '', 'mammoth', 'badger'])}"
+        revision, value = draw.randrange(1, 3), draw.choice([-1, 0, 1])
+        ruling = draw.choice(["approve", "reject", "restore"])
+        status = draw.choice(["pending", "published", "rejected"])
+        match draw.randrange(10):
+            case 0 | 1:
+                return self.said("d1", comment, writer, body)
+            case 2:
+                return self.said("d1", comment, writer, body, parent=f"x{number // 9}")
+            case 3:
+                return self.edited("d1", comment, writer, body)
+            case 4:
+                return self.event(events.CommentDeleted, events.CommentRef("d1", comment), writer)
+            case 5:
+                return self.reported(comment, reader, revision)
+            case 6:
+                return self.decided(comment, ruling, revision, status)
+            case 7:
+                return self.vote("d2", value, reader)
+            case 8:
+                return self.vote("d1", value, reader, comment)
+        return self.view("d1", f"v{draw.randrange(size)}")
+
     def third(self) -> list[Outgoing]:
         """A policy later: what was undecided before, decided otherwise."""
         return self.records(

@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
+import httpx
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
@@ -161,6 +162,7 @@ async def shorten(kafka: Kafka, begins: Mapping[tuple[str, int], int]) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 async def test_a_rebuild_equals_the_live_state_whatever_the_rules_say_now(
     live: Live,
     history: History,
@@ -183,6 +185,7 @@ async def test_a_rebuild_equals_the_live_state_whatever_the_rules_say_now(
     await live.start("moderation", "counters", "publisher")
     await live.take(history.policies(1, "closed"))
     await live.take(history.second())
+    await live.take(history.crowd(1_500))
     await live.take(history.policies(2, "publish_first"))
     await live.take(history.third())
     await live.stop()
@@ -245,6 +248,10 @@ async def readers_take_the_new_incarnation(
     services: Services, rebuilt: str, seen: Seen, before: Mapping[str, object]
 ) -> None:
     """The publisher on the rebuilt database says the same, under a higher version."""
+    reader = services.start("reader")
+    await asyncio.to_thread(reader.wait_ready)
+    url = f"{reader.url}/v1/sites/gazette/discussions/d1"
+    assert httpx.get(url).headers["veche-version"].startswith("1.")
     services.start("publisher", {"VECHE_POSTGRES_DSN": rebuilt})
     for key, old in before.items():
         await until(lambda key=key: seen.last(key).version.incarnation == 2, seconds=30)
@@ -253,6 +260,7 @@ async def readers_take_the_new_incarnation(
         assert old is not None
         same = {"version": new.version, "changed_comments": None}
         assert new == structs.replace(old, **same)  # type: ignore[type-var]
+    await until(lambda: httpx.get(url).headers["veche-version"].startswith("2."))
     await until(
         lambda: (
             seen.last_feed("gazette/latest//").version.incarnation == 2
