@@ -21,6 +21,10 @@ Span = tuple[int, int]
 _ODD = re.compile(r"[^\n\r\t -~А-яЁё«»—–„“”]+")
 _WORD = re.compile(r"[^\W_]+(?:[@$][^\W_]+)*")
 _INVISIBLE = frozenset({"Cf", "Mn", "Me"})
+# Unseen though Unicode calls them letters, symbols or controls: fillers of Hangul, blank Braille.
+_UNSEEN = frozenset(
+    "\u115f\u1160\u3164\uffa0\u2800\x00\x01\x02\x03\x04\x05\x06\x07\x08\x0e\x0f\x7f"
+)
 _CACHED_CODE_POINTS = 4
 
 
@@ -95,7 +99,7 @@ def _lower(text: str) -> str:
 
 def _long(cluster: str) -> str:
     composed = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", cluster).casefold())
-    seen = [c for c in composed if unicodedata.category(c) not in _INVISIBLE]
+    seen = [c for c in composed if unicodedata.category(c) not in _INVISIBLE and c not in _UNSEEN]
     return "".join(seen).replace("ё", "е")
 
 

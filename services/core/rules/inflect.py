@@ -1,0 +1,102 @@
+"""Words in all their forms, when a list is compiled: Russian by pymorphy3, English by lemminflect.
+
+Both carry their dictionaries with them, so equal words give equal forms wherever they run.
+Everything here is folded: lower case, `ё` as `е`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from pymorphy3 import MorphAnalyzer
+    from pymorphy3.tagset import OpencorporaTag
+
+Language = Literal["ru", "en"]
+
+_DECLINED = frozenset({"NOUN", "ADJF", "PRTF", "NPRO"})
+
+
+def language_of(word: str) -> Language:
+    """By its letters: a list may mix both."""
+    return "ru" if any("а" <= letter <= "ё" for letter in word.casefold()) else "en"
+
+
+@lru_cache(maxsize=32_768)
+def forms(word: str, language: Language | None = None) -> frozenset[str]:
+    """The folded word and its inflected forms.
+
+    A base form (`дурак`, `тупой`, `cheat`) gives all of them, and so does an inflected Russian noun
+    or adjective; an inflected Russian verb (`заткнись`) those of its mood and tense.
+    """
+    word = _folded(word)
+    made = _russian(word) if (language or language_of(word)) == "ru" else _english(word)
+    return frozenset({word, *made})
+
+
+@lru_cache(maxsize=65_536)
+def known(word: str) -> bool:
+    """Whether the folded word, as it is, stands in the dictionary of its alphabet's language."""
+    if language_of(word) == "ru":
+        return bool(_morphology().word_is_known(word)) or any(
+            parse.is_known for parse in _morphology().parse(word)
+        )
+    return bool(_lemmas(word))
+
+
+def _russian(word: str) -> Iterable[str]:
+    parses = _morphology().parse(word)
+    # A paradigm that is only guessed holds for a word that no dictionary knows.
+    sure = [parse for parse in parses if parse.is_known] or parses[:1]
+    base = [parse for parse in sure if _folded(parse.normal_form) == word]
+    if base:
+        return {_folded(form.word) for parse in base for form in parse.lexeme}
+    return {
+        _folded(form.word)
+        for parse in sure[:1]
+        for form in parse.lexeme
+        if parse.tag.POS in _DECLINED or _use(form.tag) == _use(parse.tag)
+    }
+
+
+def _use(tag: OpencorporaTag) -> tuple[object, ...]:
+    return (tag.POS, tag.mood, tag.tense)
+
+
+def _english(word: str) -> Iterable[str]:
+    import lemminflect
+
+    if not word.isascii() or not word.isalpha():
+        return ()
+    lemmas = _lemmas(word)
+    if lemmas and word not in lemmas:
+        return ()
+    found = dict(lemminflect.getAllInflections(word))
+    made = {form for forms_ in found.values() for form in forms_}
+    # The dictionary misses some plurals (`casinos`), and new words have no entry at all.
+    if "NN" in found or not found:
+        nouns = lemminflect.getAllInflectionsOOV(word, "NOUN")
+        made |= {form for forms_ in nouns.values() for form in forms_}
+    return {_folded(form) for form in made}
+
+
+@lru_cache(maxsize=65_536)
+def _lemmas(word: str) -> frozenset[str]:
+    import lemminflect
+
+    return frozenset(
+        lemma for lemmas in lemminflect.getAllLemmas(word).values() for lemma in lemmas
+    )
+
+
+@cache
+def _morphology() -> MorphAnalyzer:
+    from pymorphy3 import MorphAnalyzer
+
+    return MorphAnalyzer(lang="ru")
+
+
+def _folded(word: str) -> str:
+    return word.casefold().replace("ё", "е")

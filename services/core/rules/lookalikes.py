@@ -1,0 +1,198 @@
+"""What a character, or a few in a row, may stand for in a disguised word.
+
+Two tables: `SIGHT` for words that mix alphabets, digits and signs, `SOUND` for words of one
+alphabet that may be written in the other (`durak`, `морон`). Each maps the beginning of a text to
+letters of the Russian or the English alphabet, with the class of the disguise.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+from services.core.rules.lookalikes_data import LOOKALIKES
+
+LOOKS, LEET, SOUNDS, REPEATED, SPACED, MASKED = 1, 2, 4, 8, 16, 32
+HOW = {
+    LOOKS: "confusable",
+    LEET: "leet",
+    SOUNDS: "transliterated",
+    REPEATED: "repeated",
+    SPACED: "spaced",
+    MASKED: "masked",
+}
+
+Letters = tuple[tuple[str, int], ...]
+Table = dict[str, tuple[tuple[str, Letters], ...]]
+"""First character → (characters in a row, what they may stand for), the longest first."""
+
+LATIN = "abcdefghijklmnopqrstuvwxyz"
+CYRILLIC = "абвгдежзийклмнопрстуфхцчшщъыьэюя"
+
+# Letters of the two alphabets that look alike, in print or in handwriting.
+_ALIKE = {
+    "a": "а", "b": "вьб", "c": "с", "d": "д", "e": "еэ", "g": "д", "h": "н", "i": "иі", "k": "к",
+    "m": "мт", "n": "пи", "o": "о", "p": "р", "r": "гя", "t": "т", "u": "ип", "w": "ш",
+    "x": "х", "y": "у", "z": "з",
+}  # fmt: skip
+
+# Cyrillic letters of other languages and their use in a Russian or an English word.
+_OTHER_CYRILLIC = {
+    "і": "иil", "ї": "иi", "ј": "йj", "ѕ": "s", "є": "еэe", "ґ": "гr", "ў": "уy", "ќ": "кk",
+    "ѓ": "г", "қ": "кk", "ҝ": "кk", "ҡ": "кk", "ө": "оo", "ү": "уyv", "ұ": "уy", "ң": "нh",
+    "ғ": "гf", "ә": "аэae", "һ": "хh", "ҳ": "хx", "җ": "ж", "ҙ": "з", "ӏ": "лli", "ԁ": "дd",
+    "ԝ": "шw", "ԛ": "q", "ӑ": "аa", "ӓ": "аa", "ӧ": "оo", "ӱ": "уy", "ӂ": "ж", "ӣ": "и", "ѵ": "v",
+    "ӊ": "н", "ӎ": "м", "ҫ": "сc", "ѐ": "еe", "ѝ": "и", "ӥ": "и", "ӗ": "е", "ң́": "н",
+}  # fmt: skip
+
+# Greek letters and signs that stand for Cyrillic ones, and what the sources do not have.
+_OTHER = {
+    "λ": "л", "δ": "дd", "π": "пp", "φ": "ф", "γ": "гy", "ω": "шw", "ξ": "зe", "∆": "да",
+    "σ": "оo", "ε": "еэe", "ζ": "з", "θ": "оo", "ψ": "", "μ": "мu", "ħ": "нh", "ß": "вb",
+    "æ": "e", "ø": "оo", "đ": "d", "ł": "лl", "ð": "d", "þ": "p",
+    "š": "ш", "č": "ч", "ž": "ж", "ŝ": "щ", "â": "я", "û": "ю", "è": "э", "ë": "е", "ĉ": "ч",
+}  # fmt: skip
+
+_LEET = {
+    "0": "oо", "1": "iиlл", "2": "zз", "3": "eзэе", "4": "aча", "5": "sс", "6": "bбg", "7": "tтг",
+    "8": "bв", "9": "gдя", "@": "aа", "$": "sс", "!": "iиl", "|": "iиl", "(": "cс", "<": "cс",
+    "{": "cс", "[": "cс", "+": "tт", "€": "eес", "£": "l", "¥": "yу", "₽": "р", "¢": "cс",
+    "©": "cс", "®": "rя", "§": "s", "^": "л", "°": "oо", "¡": "i", "&": "", "¬": "г", "₴": "s",
+    "₱": "p", "#": "hн", "∂": "дd", "ƽ": "s", "฿": "bв", "№": "n", "♡": "oо", "★": "a",
+}  # fmt: skip
+
+_LEET_ROWS = {
+    "|\\|": "nи", "|/|": "иn", "/\\/\\": "mм", "|\\/|": "mм", "|v|": "mм", "/v\\": "mм",
+    "/\\": "aлаd", "/-\\": "aа", "/_\\": "aд", "|-|": "hн", "|{": "kк", "|<": "kк", "1<": "kк",
+    "l<": "kк", "i<": "kк", "|к": "к", "}|{": "ж", ">|<": "ж", "}i{": "ж", "}1{": "ж", ">i<": "ж",
+    ">1<": "ж", "}{": "xхж", "><": "xхж", ")(": "xхж", ")|(": "ж", "]|[": "ж", "*|*": "ж",
+    "()": "oо", "[]": "oо", "{}": "oо", "<>": "oо", "|)": "d", "|>": "dpр", "[)": "d", "|]": "d",
+    "|_|": "uц", "(_)": "u", "l_l": "u", "|_": "l", "\\/": "v", "\\/\\/": "w", "|=": "f",
+    "|o": "юp", "|о": "юр", "|0": "ю", "1o": "ю", "1о": "ю", "10": "ю", "|*": "p", "|°": "p",
+    "|3": "bв", "13": "bв", "|8": "b", "ьi": "ы", "ь|": "ы", "ь1": "ы", "ьl": "ы", "ьі": "ы",
+    "bi": "ы", "b|": "ы", "b1": "ы", "bl": "ы", "bі": "ы", "/|": "лa", "/1": "л", "/i": "л",
+    "j|": "л", "jl": "л", "ji": "л", "11": "лп", "||": "пи", "|^|": "п", "/7": "п", "|7": "п",
+    "iii": "ш", "|||": "ш", "lll": "ш", "111": "ш", "|_|_|": "ш", "ш,": "щ", "w,": "щ", "u,": "ц",
+    "9i": "я", "9|": "я", "91": "я", "9l": "я", "|-o": "ю", "|-0": "ю", "|-о": "ю", "i-o": "ю",
+    "(|)": "ф", "<|>": "ф", "0|0": "ф", "o|o": "ф", "о|о": "ф", "_|": "j", "vv": "w", "rn": "m",
+    "|`": "г", "|~": "г", "|-": "гf", "-/": "ч", "4т": "чт", "'|'": "т", "-|-": "tт", "']['": "т",
+    "cl": "d", "ph": "f", "|2": "rя", "|?": "r", "|\\": "n", "/\\|": "я", "'/": "у", "`/": "yу",
+    "э|": "я", "=|": "э", "}|": "", "3/": "з", "5/": "", "кс": "x", "i)": "d", "l)": "d", "1)": "d",
+    "|-/": "", "[-]": "н", "(-)": "н", "]-[": "hн", "}-{": "hн", ")-(": "hн", "/-/": "hн",
+}  # fmt: skip
+
+# Russian in Latin letters, whatever the scheme.
+_RUSSIAN_SOUNDS = {
+    "a": "ая", "b": "б", "c": "цскч", "d": "д", "e": "еэё", "f": "ф", "g": "гж", "h": "хг",
+    "i": "ийы", "j": "жйь", "k": "к", "l": "л", "m": "м", "n": "н", "o": "о", "p": "п", "q": "кя",
+    "r": "р", "s": "с", "t": "т", "u": "ую", "v": "в", "w": "шщв", "x": "х", "y": "ыйиу",
+    "z": "зц", "sh": "шщ", "zh": "ж", "ch": "чх", "kh": "х", "ts": "ц", "tz": "ц", "tc": "ц",
+    "shch": "щ", "sch": "щш", "shh": "щ", "shsh": "щ", "sc": "щ", "ya": "я", "ja": "я", "ia": "я",
+    "yu": "ю", "ju": "ю", "iu": "ю", "yo": "е", "jo": "е", "io": "е", "ye": "е", "je": "е",
+    "ie": "е", "ee": "и", "oo": "у", "ck": "к", "ph": "ф", "tch": "ч", "dj": "дж", "yi": "ы",
+    "eh": "э", "ea": "", "4": "ч", "6": "ш", "x'": "х", "ks": "", "yh": "й", "š": "ш", "č": "ч",
+    "ž": "ж", "ŝ": "щ", "â": "я", "û": "ю",
+}  # fmt: skip
+
+# English in Cyrillic letters, by letter or by ear.
+_ENGLISH_SOUNDS = {
+    "а": ["a", "u", "o", "er"], "б": ["b"], "в": ["v", "w"], "г": ["g", "h"], "д": ["d"],
+    "е": ["e", "a", "ai", "ie"], "ж": ["j", "g", "zh"], "з": ["z", "s", "th"], "и": ["i", "e", "y"],
+    "й": ["y", "i", "j"], "к": ["k", "c", "ck", "ch", "q"], "л": ["l"], "м": ["m"], "н": ["n"],
+    "о": ["o", "a", "au"], "п": ["p"], "р": ["r"], "с": ["s", "c", "th"], "т": ["t", "th"],
+    "у": ["u", "oo", "w", "o"], "ф": ["f", "ph", "th"], "х": ["h"], "ц": ["c", "ts"], "ч": ["ch"],
+    "ш": ["sh"], "щ": ["sh"], "ы": ["i", "y"], "э": ["a", "e"], "ю": ["u", "yu", "ew", "ou"],
+    "я": ["ya", "ia", "a"], "дж": ["j", "g", "ge"], "кс": ["x", "cks"], "ей": ["a", "ay", "ai"],
+    "эй": ["a", "ay", "ai"], "ай": ["i", "y", "igh", "ie"], "оу": ["o", "ow"], "ау": ["ow", "ou"],
+    "ой": ["oy", "oi"], "ия": ["ia"], "ие": ["ie"], "йу": ["u"], "ью": ["u", "ew"], "ер": ["er"],
+    "ар": ["ar"], "ор": ["or", "our"], "кв": ["qu"], "тч": ["tch"], "ки": ["ky", "cky"],
+    "уа": ["wa"], "ь": [], "ъ": [],
+}  # fmt: skip
+
+_VISUAL_TO_CYRILLIC = str.maketrans("abcdeghikmnoprtuwxyz", "авсдедникмпоргтишхуз")
+_VISUAL_TO_LATIN = str.maketrans("авгеикмнопрстухшь", "abreukmhonpctyxwb")
+
+_DIGITS_TO_CYRILLIC = str.maketrans("0134689іѕ", "оизчбвдис")
+_DIGITS_TO_LATIN = str.maketrans("013457іѕј", "oieastisj")
+_DIGRAPHS = (("shch", "щ"), ("sch", "щ"), ("sh", "ш"), ("zh", "ж"), ("ch", "ч"), ("kh", "х"),
+             ("ts", "ц"), ("ya", "я"), ("yu", "ю"), ("yo", "е"))  # fmt: skip
+_SOUND_TO_CYRILLIC = str.maketrans("abcdefghijklmnoprstuvwxyz", "абцдефгхийклмнопрстуввхыз")
+
+
+def in_cyrillic(word: str) -> str:
+    """The Cyrillic word that a Latin one looks like."""
+    return word.translate(_VISUAL_TO_CYRILLIC)
+
+
+def in_latin(word: str) -> str:
+    """The Latin word that a Cyrillic one looks like."""
+    return word.translate(_VISUAL_TO_LATIN)
+
+
+def one_alphabet(word: str) -> tuple[str, ...]:
+    """The word as it is, then its likeliest Cyrillic and Latin readings, letter by letter."""
+    by_sound = word
+    for latin, cyrillic in _DIGRAPHS:
+        by_sound = by_sound.replace(latin, cyrillic)
+    readings = (
+        word,
+        word.translate(_DIGITS_TO_CYRILLIC).translate(_VISUAL_TO_CYRILLIC),
+        word.translate(_DIGITS_TO_LATIN).translate(_VISUAL_TO_LATIN),
+        by_sound.translate(_DIGITS_TO_CYRILLIC).translate(_SOUND_TO_CYRILLIC),
+    )
+    return tuple(dict.fromkeys(readings))
+
+
+def _sight() -> Table:
+    rows: dict[str, dict[str, int]] = {}
+
+    def add(written: str, letters: str, how: int) -> None:
+        for letter in letters:
+            rows.setdefault(written, {}).setdefault(letter, 0 if written == letter else how)
+
+    for letter in LATIN + CYRILLIC:
+        add(letter, letter, 0)
+    for latin, alike in _ALIKE.items():
+        add(latin, alike, LOOKS)
+        for cyrillic in alike:
+            add(cyrillic, latin, LOOKS)
+    add("й", "и", LOOKS)
+    for letter, others in LOOKALIKES.items():
+        for other in others:
+            add(other, letter + _ALIKE.get(letter, "") if letter in LATIN else letter, LOOKS)
+    for other, letters in (_OTHER_CYRILLIC | _OTHER).items():
+        add(other, letters, LOOKS)
+        plain = unicodedata.normalize("NFD", other)[0]
+        if plain != other and plain in LATIN + CYRILLIC:
+            add(other, plain, LOOKS)
+    for written, letters in (_LEET | _LEET_ROWS).items():
+        add(written, letters, LEET)
+    for written, letters in _RUSSIAN_SOUNDS.items():
+        add(written, letters, SOUNDS)
+    table = {written: list(stands.items()) for written, stands in rows.items()}
+    for written, stands_for in _ENGLISH_SOUNDS.items():
+        known = table.setdefault(written, [])
+        known += [(each, SOUNDS) for each in stands_for if each not in dict(known)]
+    return _by_first({written: tuple(stands) for written, stands in table.items()})
+
+
+def _sound() -> Table:
+    table: dict[str, Letters] = {}
+    for written, letters in _RUSSIAN_SOUNDS.items():
+        table[written] = tuple((letter, SOUNDS) for letter in letters)
+    table["x"] += (("кс", SOUNDS),)
+    for written, stands_for in _ENGLISH_SOUNDS.items():
+        table[written] = tuple((each, SOUNDS) for each in stands_for)
+    return _by_first(table)
+
+
+def _by_first(table: dict[str, Letters]) -> Table:
+    by_first: dict[str, list[tuple[str, Letters]]] = {}
+    for written in sorted(table, key=len, reverse=True):
+        if table[written]:
+            by_first.setdefault(written[0], []).append((written, table[written]))
+    return {first: tuple(rows) for first, rows in by_first.items()}
+
+
+SIGHT = _sight()
+SOUND = _sound()
+SAME: Table = {letter: ((letter, ((letter, 0),)),) for letter in LATIN + CYRILLIC}

@@ -1,0 +1,129 @@
+"""Reads a disguised word: walks every reading of a text that a trie of listed forms still knows.
+
+A character may stand for several letters (`3` for е, з, э, e), a few in a row for one (`}|{`), and
+some for none (the stops of `д.у.р.а.к`). The walk takes one character at a time and drops a
+reading as soon as no form begins so; a run may be longer than the form's, never shorter.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+import ahocorasick
+
+from services.core.rules.lookalikes import MASKED, REPEATED, SOUNDS, SPACED, Table, one_alphabet
+
+STOPS = frozenset(" \t\r\n.,_*~-/|·•…:;'\"`’‘+=^–—‑‐>°\u2022\u30fb\u02d9")
+"""Characters that may stand between the letters of a word that is spelled out."""
+
+MASKS = "*#_?%&@$^~+=×•■█░●○◦…✱∗✲❌⭐"
+WILDCARD = "\x00"
+
+_LONG_RUN = re.compile(r"([^\x00])\1{2,}")
+_STEPS = 3_000
+"""Readings tried for one text; what is written to exhaust them is no word."""
+
+
+class Spelled(NamedTuple):
+    start: int
+    end: int
+    form: str
+    how: int
+    """The classes of its disguise, or-ed."""
+
+
+class Trie:
+    """The listed forms, and stems: any word that begins with one is listed."""
+
+    def __init__(self, forms: Iterable[str], stems: Iterable[str]) -> None:
+        self.stems = frozenset(stems)
+        self._trie = ahocorasick.Automaton()
+        for form in forms:
+            self._trie.add_word(form, form)
+        for stem in self.stems:
+            self._trie.add_word(stem, stem)
+        self._filled = len(self._trie) > 0
+
+    def begins(self, text: str) -> bool:
+        return self._filled and bool(self._trie.match(text))
+
+    def has(self, text: str) -> bool:
+        return self._filled and bool(self._trie.exists(text))
+
+    def fitting(self, pattern: str) -> list[str]:
+        """The forms of the pattern's length that agree with it but for its wildcards."""
+        if not self._filled:
+            return []
+        return list(self._trie.keys(pattern, WILDCARD, ahocorasick.MATCH_EXACT_LENGTH))
+
+
+def walk(
+    text: str, start: int, trie: Trie, table: Table, ends_at: Callable[[int], bool], *, stops: bool
+) -> list[Spelled]:
+    """Every form that a reading of text[start:end] gives, where `ends_at(end)` allows an end."""
+    found: list[Spelled] = []
+    begins, has, stems = trie.begins, trie.has, trie.stems
+    size = len(text)
+    waiting: list[tuple[int, str, int]] = [(start, "", 0)]
+    seen: set[tuple[int, str]] = set()
+    steps = 0
+    while waiting and steps < _STEPS:
+        at, read, how = waiting.pop()
+        if (at, read) in seen:
+            continue
+        seen.add((at, read))
+        steps += 1
+        if read and has(read):
+            if ends_at(at):
+                found.append(Spelled(start, at, read, how))
+            elif read in stems:
+                found.append(Spelled(start, _word_end(text, at), read, how))
+        if how & SOUNDS and has(read + "ь"):
+            waiting.append((at, read + "ь", how))
+        if at >= size:
+            continue
+        character = text[at]
+        for written, letters in table.get(character, ()):
+            if len(written) > 1 and not text.startswith(written, at):
+                continue
+            for letter, class_ in letters:
+                longer = read + letter
+                if begins(longer):
+                    waiting.append((at + len(written), longer, how | class_))
+                elif class_ == SOUNDS and read and begins(read + "ь" + letter):
+                    # Latin spellings mostly leave the soft sign out.
+                    waiting.append((at + len(written), read + "ь" + letter, how | class_))
+                if len(written) == 1 and read and read[-1] == letter:
+                    waiting.append((at + 1, read, how | class_ | REPEATED))
+        if stops and read and character in STOPS:
+            waiting.append((at + 1, read, how | SPACED))
+    return found
+
+
+def _word_end(text: str, at: int) -> int:
+    while at < len(text) and text[at].isalnum():
+        at += 1
+    return at
+
+
+def masked(text: str, trie: Trie) -> Spelled | None:
+    """The form that a text with masked letters fits, where enough letters are left to tell."""
+    pattern = "".join([WILDCARD if is_mask(character) else character for character in text])
+    left = len(pattern) - pattern.count(WILDCARD)
+    if left < 2 or pattern.count(WILDCARD) > left or len(pattern) < 3:
+        return None
+    for reading in one_alphabet(pattern):
+        for form in trie.fitting(reading):
+            return Spelled(0, len(text), form, MASKED)
+    short = _LONG_RUN.sub(r"\1", pattern)
+    if short != pattern:
+        for reading in one_alphabet(short):
+            for form in trie.fitting(reading):
+                return Spelled(0, len(text), form, MASKED | REPEATED)
+    return None
+
+
+def is_mask(character: str) -> bool:
+    return character in MASKS or (ord(character) >= 0x2190 and not character.isalnum())

@@ -1,0 +1,388 @@
+"""Listed words and phrases in a text, in all their forms and disguises: one index, many lists.
+
+An entry is a word in its base form (`дурак`), a phrase (`shut up`), a stem (`идиот*`: every word
+that begins so) or, with `=` before it, the word or phrase in exactly this form.
+
+A word of one alphabet is looked up as it is; only where that finds nothing, and the word could
+sound or look like a listed one, is it read otherwise. What mixes alphabets, digits and signs is
+walked through the trie of all forms (see spelling.py). Nothing is glued together across a space
+but single letters.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
+from itertools import product
+from typing import NamedTuple
+
+from services.core.rules import skeleton
+from services.core.rules.inflect import Language, forms, known
+from services.core.rules.lookalikes import (
+    CYRILLIC,
+    HOW,
+    LOOKS,
+    REPEATED,
+    SAME,
+    SIGHT,
+    SOUND,
+    SPACED,
+    in_cyrillic,
+    in_latin,
+)
+from services.core.rules.reading import Reading, read
+from services.core.rules.spelling import STOPS, Spelled, Trie, is_mask, masked, walk
+
+_CACHED = 65_536
+_LONGEST_CACHED = 32
+_LONGEST_WALKED = 160
+_DOUBLED = re.compile(r"(.)\1")
+_MARKS = r"""[-–—,.:;’'"“”„«»()]"""
+_INNER = r"""[-–—,.:;’'"“”„«»]"""
+_ROW = r"(?:[a-z]+|[а-я]+|[0-9]+)"
+_PLAIN = rf"{_MARKS}*{_ROW}(?:{_INNER}+{_ROW})*(?:{_MARKS}|[?!…])*"
+_ODD = re.compile(rf"(?<!\S)(?!{_PLAIN}(?!\S))(?=\S*[^\W_]|\S{{4}})\S+")
+_STOP = "[" + re.escape("".join(sorted(STOPS))) + "]"
+_STOP_IN_WORD = "[" + re.escape("".join(sorted(STOPS - set(" \t\r\n")))) + "]"
+_JOINED = re.compile(rf"[^\W_]+(?:{_STOP_IN_WORD}{{1,3}}[^\W_]+)+")
+_GLYPH = r"(?:[^\W_]|[@$!|(<€])(?![^\W_])"
+_SPELLED_OUT = re.compile(rf"(?<![^\W_]){_GLYPH}(?:{_STOP}{{1,4}}{_GLYPH}){{2,}}")
+_LINK = re.compile(r"\W*(?:https?:|www\.)|.*[a-z0-9]@[a-z0-9.-]+\.[a-z]|.*[a-z0-9]\.[a-z]{2,6}/")
+_HYPHENS = frozenset("-‐‑–")
+_UNITS = re.compile(r"[\d.,]+[^\W\d_]{1,2}")
+
+
+class Source(NamedTuple):
+    """A list as written: one entry a line, `#` begins a comment."""
+
+    name: str
+    lines: Sequence[str]
+    language: Language | None = None
+    """None: by the letters of each word."""
+
+
+class Match(NamedTuple):
+    """`start` and `end` count code points of the folded text."""
+
+    list: str
+    entry: str
+    start: int
+    end: int
+    how: tuple[str, ...]
+    """plain or inflected; or the classes of the disguise, see `lookalikes.HOW`."""
+
+
+class _Part(NamedTuple):
+    """One word of an entry."""
+
+    word: str
+    stem: bool
+    exact: bool
+    language: Language | None
+
+
+class _Entry(NamedTuple):
+    list: str
+    text: str
+    parts: tuple[_Part, ...]
+
+
+class _Hit(NamedTuple):
+    start: int
+    end: int
+    part: _Part
+    how: int
+    form: str
+
+
+class _Skeletons:
+    """Of the listed words of one language: whether a word of the other alphabet may sound so."""
+
+    def __init__(
+        self,
+        of: Callable[[str], Iterable[str]],
+        forms: Iterable[str],
+        stems: Iterable[str],
+        *,
+        latin: bool,
+    ) -> None:
+        self._of = of
+        self._forms = frozenset(
+            each for form in forms if form.isascii() is latin for each in of(form)
+        )
+        self._stems = tuple(
+            {each for stem in stems if stem.isascii() is latin for each in of(stem)}
+        )
+
+    def may_have(self, word: str) -> bool:
+        return any(each in self._forms or each.startswith(self._stems) for each in self._of(word))
+
+
+class WordIndex:
+    def __init__(self, sources: Iterable[Source]) -> None:
+        """Raises ValueError, which names list and line, for an entry without a word."""
+        self.entries = tuple(entry for source in sources for entry in _entries(source))
+        self._starting: dict[_Part, list[_Entry]] = {}
+        parts: dict[str, set[_Part]] = {}
+        stems: dict[str, set[_Part]] = {}
+        for entry in self.entries:
+            self._starting.setdefault(entry.parts[0], []).append(entry)
+            for part in entry.parts:
+                for form in _forms(part):
+                    (stems if part.stem else parts).setdefault(form, set()).add(part)
+        self._parts = {form: tuple(sorted(found)) for form, found in parts.items()}
+        self._stems = {form: tuple(sorted(found)) for form, found in stems.items()}
+        self._lengths = sorted({len(stem) for stem in self._stems})
+        self._trie = Trie(self._parts, self._stems)
+        self._russian = _Skeletons(skeleton.in_russian, self._parts, self._stems, latin=False)
+        self._english = _Skeletons(skeleton.in_english, self._parts, self._stems, latin=True)
+        self._word = lru_cache(_CACHED)(self._look_up)
+        self._oddity = lru_cache(_CACHED)(self._read_odd)
+
+    def find(self, reading: Reading) -> list[Match]:
+        """In the order of the text; one match for an entry at one place."""
+        if not self.entries:
+            return []
+        hits = list(self._hits(reading))
+        if not hits:
+            return []
+        hits.sort()
+        found: dict[tuple[str, str, int, int], Match] = {}
+        for hit in hits:
+            for entry in self._starting.get(hit.part, ()):
+                whole = _whole(entry, hit, hits, reading.folded)
+                if whole is not None:
+                    key = (entry.list, entry.text, whole.start, whole.end)
+                    found.setdefault(key, whole)
+        return _widest(found.values())
+
+    def _hits(self, reading: Reading) -> Iterator[_Hit]:
+        text = reading.folded
+        look_up = self._word
+        for word, start, end in reading.words:
+            if len(word) <= _LONGEST_CACHED:
+                for part, how, form in look_up(word):
+                    yield _Hit(start, end, part, how, form)
+        for odd in _ODD.finditer(text):
+            start, end = odd.span()
+            if end - start <= _LONGEST_WALKED:
+                read_odd = self._oddity if end - start <= _LONGEST_CACHED else self._read_odd
+                for hit in read_odd(odd[0]):
+                    yield hit._replace(start=start + hit.start, end=start + hit.end)
+        for joined in _JOINED.finditer(text):
+            yield from self._read_joined(joined[0], joined.start())
+        for spelled in _SPELLED_OUT.finditer(text):
+            yield from self._read_spelled_out(spelled[0], spelled.start())
+
+    def _look_up(self, word: str) -> tuple[tuple[_Part, int, str], ...]:
+        """What a word of one alphabet is, or else what it sounds or looks like."""
+        found = [(part, 0, word) for part in self._parts.get(word, ())]
+        for length in self._lengths:
+            if length > len(word):
+                break
+            found += [(part, 0, word) for part in self._stems.get(word[:length], ())]
+        if found or len(word) < 3:
+            return tuple(found)
+        latin = word.isascii() and word.isalpha()
+        if not latin and word.strip(CYRILLIC):
+            return ()
+        size = len(word)
+        if _DOUBLED.search(word):
+            for spelled in walk(word, 0, self._trie, SAME, lambda at: at == size, stops=False):
+                if spelled.how & REPEATED and not _ordinary(word, spelled.form):
+                    found += self._named(spelled.form, spelled.how)
+        other = in_cyrillic(word) if latin else in_latin(word)
+        if not found and other in self._parts and not known(word):
+            found += self._named(other, LOOKS)
+        if not found and self._may_sound(word, latin=latin) and not (size < 5 and known(word)):
+            for spelled in walk(word, 0, self._trie, SOUND, lambda at: at == size, stops=False):
+                if latin or len(spelled.form) >= 4:
+                    found += self._named(spelled.form, spelled.how)
+        return tuple(dict.fromkeys(found))
+
+    def _may_sound(self, word: str, *, latin: bool) -> bool:
+        return (self._russian if latin else self._english).may_have(word)
+
+    def _named(self, form: str, how: int) -> Iterator[tuple[_Part, int, str]]:
+        for part in (*self._parts.get(form, ()), *self._stems.get(form, ())):
+            yield part, how, form
+
+    def _read_odd(self, text: str) -> tuple[_Hit, ...]:
+        """What stands between white space and is not plain words: letters, digits and signs."""
+        if _LINK.match(text):
+            return ()
+        size = len(text)
+
+        def boundary(at: int) -> bool:
+            return at in (0, size) or not (text[at - 1].isalnum() and text[at].isalnum())
+
+        found: list[_Hit] = []
+        for start in range(size):
+            if boundary(start) and text[start] in SIGHT:
+                for spelled in walk(text, start, self._trie, SIGHT, boundary, stops=True):
+                    if _fair(text, spelled):
+                        found += self._hit(spelled)
+        if not found:
+            for start, end in _masked_rows(text):
+                spelled_or_none = masked(text[start:end], self._trie)
+                if spelled_or_none is not None:
+                    found += self._hit(spelled_or_none._replace(start=start, end=end))
+        return tuple(found)
+
+    def _read_joined(self, text: str, offset: int) -> Iterator[_Hit]:
+        """`ка-зино`: one word in pieces, where the pieces are none."""
+        word = "".join([character for character in text if character.isalnum()])
+        if 4 <= len(word) <= _LONGEST_CACHED and not _LINK.match(text):
+            for part, how, form in self._word(word):
+                spelled = Spelled(0, len(text), form, how | SPACED)
+                if not part.stem and _in_pieces(text):
+                    yield _Hit(offset, offset + len(text), part, spelled.how, form)
+
+    def _read_spelled_out(self, text: str, offset: int) -> Iterator[_Hit]:
+        """`с п а м`: single letters with the like of spaces between them."""
+        glyphs = [at for at, character in enumerate(text) if character not in STOPS]
+        ends = {at + 1 for at in glyphs}
+        for start in glyphs:
+            if start and text[start - 1] not in STOPS:
+                continue
+            for spelled in walk(text, start, self._trie, SIGHT, ends.__contains__, stops=True):
+                whole = spelled.end - spelled.start == len(text)
+                if len(spelled.form) >= 4 or (whole and len(spelled.form) == 3):
+                    for hit in self._hit(spelled):
+                        yield hit._replace(
+                            start=offset + hit.start, end=offset + hit.end, how=hit.how | SPACED
+                        )
+
+    def _hit(self, spelled: Spelled) -> Iterator[_Hit]:
+        for part, how, form in self._named(spelled.form, spelled.how):
+            yield _Hit(spelled.start, spelled.end, part, how, form)
+
+
+def _entries(source: Source) -> Iterator[_Entry]:
+    for number, line in enumerate(source.lines, 1):
+        text = line.partition("#")[0].strip()
+        if not text:
+            continue
+        exact = text.startswith("=")
+        reading = read(text)
+        parts = tuple(
+            _Part(word.text, reading.folded[word.end : word.end + 1] == "*", exact, source.language)
+            for word in reading.words
+        )
+        if not parts:
+            raise ValueError(f"{source.name}:{number}: {text!r} has no word in it")
+        yield _Entry(source.name, text, parts)
+
+
+def _forms(part: _Part) -> Iterable[str]:
+    if part.stem or part.exact or len(part.word) < 3:
+        return (part.word,)
+    return forms(part.word, part.language)
+
+
+def _ordinary(word: str, form: str) -> bool:
+    """Whether the word, with its runs as one letter or two, is another one in the dictionary.
+
+    `boot` is not a listed `bot`, and `goooood` is rather `good` than a listed `god`.
+    """
+    runs = [(run[0], len(run[0])) for run in re.finditer(r"(.)\1*", word)]
+    if len(form) > 4 and max(length for _, length in runs) > 2:
+        return False
+    choices = [(run[0], run[0] * 2) if length > 1 else (run,) for run, length in runs]
+    if sum(length > 1 for _, length in runs) > 4:
+        return False
+    return any(known(other) for choice in product(*choices) if (other := "".join(choice)) != form)
+
+
+def _fair(text: str, spelled: Spelled) -> bool:
+    """Whether what was read otherwise is likely to be meant so."""
+    written = text[spelled.start : spelled.end]
+    if not spelled.how or (written.isalpha() and _one_alphabet(written)):
+        return False
+    if not any(character.isalpha() for character in written):
+        signs = sum(not character.isalnum() for character in written)
+        return len(spelled.form) >= 4 and signs >= 2
+    if _UNITS.fullmatch(written) or (written[0] in "([{<" and known(written[1:])):
+        return False
+    if len(spelled.form) <= 3 and sum(not character.isalpha() for character in written) > 1:
+        return False
+    if spelled.how & SPACED:
+        return _in_pieces(written)
+    return True
+
+
+def _in_pieces(written: str) -> bool:
+    pieces = re.split(f"{_STOP}+", written)
+    if all(len(piece) <= 1 for piece in pieces):
+        return True
+    # A stop that has no place between words, or pieces that are no words.
+    if any(character in "_~*|•·^+=" for character in written):
+        return True
+    shortest = 3 if set(written) & STOPS <= _HYPHENS else 2
+    whole = [piece for piece in pieces if len(piece) >= shortest and piece.isalpha()]
+    return sum(map(len, pieces)) >= 5 and not (len(whole) == len(pieces) and all(map(known, whole)))
+
+
+def _one_alphabet(written: str) -> bool:
+    return written.isascii() or not written.strip(CYRILLIC)
+
+
+def _masked_rows(text: str) -> Iterator[tuple[int, int]]:
+    """Rows of letters, digits and masks that may be one masked word."""
+    at, size = 0, len(text)
+    while at < size:
+        end = at
+        while end < size and (text[end].isalnum() or is_mask(text[end])):
+            end += 1
+        start = at
+        at = max(end, at + 1)
+        while start < end and is_mask(text[start]):
+            start += 1
+        stop = end
+        while stop > start and is_mask(text[stop - 1]):
+            stop -= 1
+        inner = text[start:stop]
+        if not 2 <= len(inner) <= _LONGEST_CACHED:
+            continue
+        if any(map(is_mask, inner)):
+            yield start, stop
+        elif len(inner) >= 4 and inner.isalpha() and not known(inner):
+            if stop < end:
+                yield start, end
+            elif at - len(inner) < start and start:
+                yield start - 1, stop
+
+
+def _whole(entry: _Entry, first: _Hit, hits: list[_Hit], text: str) -> Match | None:
+    """The entry's match that begins with this hit: the other words of a phrase must follow."""
+    end, how, plain = first.end, first.how, first.form == first.part.word
+    for part in entry.parts[1:]:
+        following = [
+            hit
+            for hit in hits
+            if hit.part == part
+            and hit.start >= end
+            and not any(map(str.isalnum, text[end : hit.start]))
+        ]
+        if not following:
+            return None
+        end, how = following[0].end, how | following[0].how
+        plain = plain and following[0].form == part.word
+    named = tuple(name for bit, name in HOW.items() if how & bit)
+    return Match(
+        entry.list, entry.text, first.start, end, named or ("plain" if plain else "inflected",)
+    )
+
+
+def _widest(matches: Iterable[Match]) -> list[Match]:
+    """Drops what another match of the same entry covers."""
+    kept: list[Match] = []
+    for match in sorted(matches, key=lambda match: (match.start, -match.end)):
+        covered = any(
+            other.entry == match.entry and other.list == match.list and match.end <= other.end
+            for other in kept
+        )
+        if not covered:
+            kept.append(match)
+    return kept

@@ -1,0 +1,39 @@
+"""The suite's items, read from the text files beside this one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+HERE = Path(__file__).parent
+
+
+class Disguised(NamedTuple):
+    class_: str
+    word: str
+    comment: str
+
+
+def disguised(language: str, part: str) -> Iterator[Disguised]:
+    """`part` is `first` (written before any run) or `later`."""
+    for line in _lines(f"{language}_{part}.txt"):
+        head, _, comments = line.partition(": ")
+        class_, _, word = head.partition(" ")
+        for comment in comments.split(" ¦ "):
+            yield Disguised(class_, word, comment)
+
+
+def innocent() -> list[str]:
+    return list(_lines("innocent.txt"))
+
+
+def words(language: str) -> list[str]:
+    parts = ("first", "later") if (HERE / f"{language}_later.txt").exists() else ("first",)
+    return sorted({item.word for part in parts for item in disguised(language, part)})
+
+
+def _lines(name: str) -> Iterator[str]:
+    for line in (HERE / name).read_text("utf-8").splitlines():
+        if line.strip() and not line.startswith("# "):
+            yield line
