@@ -104,6 +104,9 @@ class Rebuild:
             incarnation = await self._begin(pool, newest)
             async with db.transaction(pool) as connection:
                 counts = await store.counts(connection)
+                news = await store.outbox_topics(connection)
+            for topic, records in news.items():
+                self._say(f"{records} records go to {topic}: what this rebuild found out first")
             self._say(", ".join(f"{count} {what}" for what, count in counts.items()))
             self._say(f"verified; incarnation {incarnation} begins: point the services at it")
         finally:

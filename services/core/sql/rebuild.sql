@@ -69,6 +69,9 @@ ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, expires_at = excluded.e
 -- name: release_publishers
 DELETE FROM leases WHERE owner = 'rebuild' AND expires_at = 'infinity'
 
+-- name: outbox_topics
+SELECT topic, count(*) AS records FROM outbox GROUP BY topic ORDER BY topic
+
 -- name: outbox_page
 SELECT source_topic, source_partition, sequence, value FROM outbox
 WHERE topic = $1 AND sequence > $2 ORDER BY sequence LIMIT 1000

@@ -135,6 +135,12 @@ async def unsettled(connection: Connection) -> tuple[int, int]:
     return row["outbox"], row["parked"]
 
 
+async def outbox_topics(connection: Connection) -> dict[str, int]:
+    """topic → records that wait for it."""
+    rows = await connection.fetch(_SQL["outbox_topics"])
+    return {row["topic"]: row["records"] for row in rows}
+
+
 async def outbox_page(connection: Connection, topic: str, after: int) -> list[tuple[int, bytes]]:
     """(sequence, value) of records to `topic` that wait in the outbox, a thousand at most."""
     rows = await connection.fetch(_SQL["outbox_page"], topic, after)
