@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import sys
 from contextlib import AsyncExitStack
@@ -10,15 +9,12 @@ from datetime import UTC, datetime
 
 from services.console.app import create_app
 from services.console.decide import Decider
-from services.core import db, lifecycle, logs, probes, settings
-from services.core.errors import BadRuleset, Misconfigured
+from services.core import db, lifecycle, probes, settings
 from services.core.produce import Producer
 from services.core.rules import ruleset
 from services.core.tokens import Issuers
 
 log = logging.getLogger("services.console")
-
-CLOSE_SECONDS = 5.0
 
 
 async def run() -> None:
@@ -33,8 +29,7 @@ async def run() -> None:
     titles = {rule.id: {"ru": rule.title.ru, "en": rule.title.en} for rule in rules}
     stop = await lifecycle.until_signal()
     async with AsyncExitStack() as stack:
-        pool = await db.connect_pool(postgres.dsn, postgres.pool_size, min_size=0)
-        stack.push_async_callback(close, pool)
+        pool = await stack.enter_async_context(db.pool_of(postgres.dsn, postgres.pool_size))
         producer = await stack.enter_async_context(Producer(kafka))
         decider = Decider(producer, pool, secret, clock=lambda: datetime.now(UTC))
         app = create_app(pool, decider, issuers, titles)
@@ -51,23 +46,5 @@ async def run() -> None:
         await stop.wait()
 
 
-async def close(pool: db.Pool) -> None:
-    try:
-        await asyncio.wait_for(pool.close(), CLOSE_SECONDS)
-    except TimeoutError:
-        pool.terminate()
-
-
-def main() -> int:
-    shape = settings.Logs.read()
-    logs.set_up(shape.level, shape.format)
-    try:
-        asyncio.run(run())
-    except (Misconfigured, BadRuleset) as error:
-        log.error("%s", error)
-        return 2
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(lifecycle.start(run))

@@ -43,6 +43,7 @@ DATA_ERRORS = (
 MIGRATIONS = Path(__file__).parents[2] / "schemas" / "postgres"
 SQL = Path(__file__).parent / "sql"
 STATEMENT_TIMEOUT_SECONDS = 5.0
+CLOSE_SECONDS = 5.0
 
 
 async def connect_pool(
@@ -70,6 +71,19 @@ async def connect_pool(
             "timezone": "UTC",
         },
     )
+
+
+@asynccontextmanager
+async def pool_of(dsn: str, size: int) -> AsyncIterator[Pool]:
+    """A process's pool: connects at its first use, and is closed within seconds, come what may."""
+    pool = await connect_pool(dsn, size, min_size=0)
+    try:
+        yield pool
+    finally:
+        try:
+            await asyncio.wait_for(pool.close(), CLOSE_SECONDS)
+        except TimeoutError:
+            pool.terminate()
 
 
 @asynccontextmanager

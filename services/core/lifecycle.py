@@ -1,14 +1,46 @@
-"""The life of a process: until a signal ends it, and how late its event loop wakes."""
+"""The life of a process: its start, the signal that ends it, and how late its event loop wakes."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
-from services.core import metrics
+from services.core import logs, metrics, settings
+from services.core.errors import BadRuleset, Misconfigured, VecheError
+
+log = logging.getLogger(__name__)
+
+Run = Coroutine[Any, Any, None]
+
+
+def start(run: Callable[[], Run], runner: Callable[[Run], None] = asyncio.run) -> int:
+    """Runs a process to its end; the exit code: 0, 1 where it failed by name, 2 misconfigured."""
+    code = 0
+    try:
+        shape = settings.Logs.read()
+        logs.set_up(shape.level, shape.format)
+        runner(run())
+    except* (Misconfigured, BadRuleset) as errors:  # alone, or out of a task group
+        code = 2
+        for error in leaves(errors):
+            log.error("%s", error)
+    except* VecheError as errors:
+        code = code or 1
+        for error in leaves(errors):
+            log.error("%s", error)
+    return code
+
+
+def leaves(group: BaseExceptionGroup[VecheError]) -> list[BaseException]:
+    found: list[BaseException] = []
+    for error in group.exceptions:
+        found += leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
+    return found
 
 
 async def until_signal() -> asyncio.Event:

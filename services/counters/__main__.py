@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import sys
 from contextlib import AsyncExitStack
 
-from services.core import codec, db, lifecycle, logs, probes, settings, topics, viewers
+from services.core import codec, db, lifecycle, probes, settings, topics, viewers
 from services.core.consume import Consumer, Source
-from services.core.errors import Misconfigured, VecheError
 from services.core.produce import home_partition
 from services.counters import rebuild
 from services.counters.views import ViewCounter
 from services.counters.votes import VoteCounter
 
 log = logging.getLogger("services.counters")
-
-CLOSE_SECONDS = 5.0
 
 
 async def run() -> None:
@@ -31,8 +27,7 @@ async def run() -> None:
         return
     stop = await lifecycle.until_signal()
     async with AsyncExitStack() as stack:
-        pool = await db.connect_pool(postgres.dsn, postgres.pool_size, min_size=0)
-        stack.push_async_callback(close, pool)
+        pool = await stack.enter_async_context(db.pool_of(postgres.dsn, postgres.pool_size))
         consumer = Consumer(
             kafka,
             pool,
@@ -52,26 +47,5 @@ async def run() -> None:
         await consumer.run(stop)
 
 
-async def close(pool: db.Pool) -> None:
-    try:
-        await asyncio.wait_for(pool.close(), CLOSE_SECONDS)
-    except TimeoutError:
-        pool.terminate()
-
-
-def main() -> int:
-    shape = settings.Logs.read()
-    logs.set_up(shape.level, shape.format)
-    try:
-        asyncio.run(run())
-    except Misconfigured as error:
-        log.error("%s", error)
-        return 2
-    except VecheError as error:
-        log.error("%s", error)
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(lifecycle.start(run))

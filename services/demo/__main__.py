@@ -10,8 +10,7 @@ from contextlib import AsyncExitStack, suppress
 
 import httpx
 
-from services.core import lifecycle, logs, probes, settings
-from services.core.errors import Misconfigured
+from services.core import lifecycle, probes, settings
 from services.demo.app import create_app
 from services.demo.issuer import Issuer
 from services.demo.seed import open_samples
@@ -43,16 +42,5 @@ async def run() -> None:
             await samples
 
 
-def main() -> int:
-    shape = settings.Logs.read()
-    logs.set_up(shape.level, shape.format)
-    try:
-        asyncio.run(run())
-    except Misconfigured as error:
-        log.error("%s", error)
-        return 2
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(lifecycle.start(run))

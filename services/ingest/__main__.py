@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import sys
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 
-from services.core import lifecycle, logs, probes, settings
-from services.core.errors import Misconfigured
+from services.core import lifecycle, probes, settings
 from services.core.produce import Producer
 from services.core.tokens import Issuers
 from services.ingest.app import create_app
@@ -46,16 +44,5 @@ async def run() -> None:
         await stop.wait()
 
 
-def main() -> int:
-    shape = settings.Logs.read()
-    logs.set_up(shape.level, shape.format)
-    try:
-        asyncio.run(run())
-    except Misconfigured as error:
-        log.error("%s", error)
-        return 2
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(lifecycle.start(run))

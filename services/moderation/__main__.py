@@ -9,18 +9,15 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from importlib.metadata import version
 
-from services.core import db, lifecycle, logs, metrics, probes, settings, topics
+from services.core import db, lifecycle, metrics, probes, settings, topics
 from services.core.consume import Consumer, Source
 from services.core.discussion import LiveJudge
-from services.core.errors import BadRuleset, Misconfigured, VecheError
 from services.core.rules import load
 from services.moderation import decode, queue, rebuild
 from services.moderation.handle import Moderation, set_policies
 from services.moderation.rules import Rules
 
 log = logging.getLogger("services.moderation")
-
-CLOSE_SECONDS = 5.0
 
 
 async def run() -> None:
@@ -37,8 +34,7 @@ async def run() -> None:
     moderation = Moderation(judge, ruleset.windows)
     stop = await lifecycle.until_signal()
     async with AsyncExitStack() as stack:
-        pool = await db.connect_pool(postgres.dsn, postgres.pool_size, min_size=0)
-        stack.push_async_callback(close, pool)
+        pool = await stack.enter_async_context(db.pool_of(postgres.dsn, postgres.pool_size))
         consumer = Consumer(
             kafka,
             pool,
@@ -60,26 +56,5 @@ async def run() -> None:
             await consumer.run(stop)
 
 
-async def close(pool: db.Pool) -> None:
-    try:
-        await asyncio.wait_for(pool.close(), CLOSE_SECONDS)
-    except TimeoutError:
-        pool.terminate()
-
-
-def main() -> int:
-    shape = settings.Logs.read()
-    logs.set_up(shape.level, shape.format)
-    try:
-        asyncio.run(run())
-    except (Misconfigured, BadRuleset) as error:
-        log.error("%s", error)
-        return 2
-    except VecheError as error:
-        log.error("%s", error)
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(lifecycle.start(run))

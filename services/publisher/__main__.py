@@ -10,17 +10,14 @@ import socket
 import sys
 from contextlib import AsyncExitStack
 
-from services.core import db, lifecycle, logs, probes, settings, topics
+from services.core import db, lifecycle, probes, settings, topics
 from services.core.consume import tail
-from services.core.errors import Misconfigured
 from services.core.produce import Producer
 from services.publisher import survivors
 from services.publisher.cycle import Publisher
 from services.publisher.leases import Leases
 
 log = logging.getLogger("services.publisher")
-
-CLOSE_SECONDS = 5.0
 
 
 async def run() -> None:
@@ -29,8 +26,7 @@ async def run() -> None:
     probing = settings.Probes.read(port=9094)
     stop = await lifecycle.until_signal()
     async with AsyncExitStack() as stack:
-        pool = await db.connect_pool(postgres.dsn, postgres.pool_size, min_size=0)
-        stack.push_async_callback(close, pool)
+        pool = await stack.enter_async_context(db.pool_of(postgres.dsn, postgres.pool_size))
         producer = await stack.enter_async_context(Producer(kafka))
         owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         leases = Leases(pool, owner)
@@ -81,24 +77,5 @@ async def work(
             watch.cancel()
 
 
-async def close(pool: db.Pool) -> None:
-    try:
-        await asyncio.wait_for(pool.close(), CLOSE_SECONDS)
-    except TimeoutError:
-        pool.terminate()
-
-
-def main() -> int:
-    shape = settings.Logs.read()
-    logs.set_up(shape.level, shape.format)
-    code = 0
-    try:
-        asyncio.run(run())
-    except* Misconfigured as errors:  # alone, or out of the task group
-        log.error("%s", errors.exceptions[0])
-        code = 2
-    return code
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(lifecycle.start(run))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 import time
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 
 import uvloop
 
-from services.core import db, lifecycle, logs, probes, settings, topics
+from services.core import db, lifecycle, probes, settings, topics
 from services.core.consume.tail import tail
 from services.core.db import Pool
 from services.core.events import DiscussionKey
@@ -48,11 +49,9 @@ def fetch_from(pool: Pool) -> FetchComments:
     return fetch
 
 
-async def main() -> None:
+async def run() -> None:
     kafka, http, probing = settings.Kafka.read(), settings.Http.read(), settings.Probes.read()
     postgres, bounds = settings.Postgres.read(pool_size=8), settings.Reader.read()
-    said = settings.Logs.read()
-    logs.set_up(said.level, said.format)
     for group in (kafka, http, postgres, bounds):
         log.info("%s: %s", type(group).__name__.lower(), settings.masked(group))
     issuers = Issuers.load(settings.Trust.read().issuers_file)
@@ -134,4 +133,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(main())
+    sys.exit(lifecycle.start(run, uvloop.run))
