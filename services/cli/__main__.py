@@ -19,6 +19,7 @@ VERBS = {
     "topics": "services.cli.topics:topics",
     "token": "services.cli.token:token",
     "secrets": "services.cli.secrets:secrets",
+    "model": "services.cli.model:model",
     "replay": "services.cli.replay:replay",
     "rebuild": "services.cli.rebuild:rebuild",
     "dump": "services.cli.dump:dump",
