@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 import shutil
 import tempfile
@@ -14,7 +15,7 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from bench import chart, consume, feed
+from bench import chart, comments, consume, feed, ingest, latency, volume
 from bench.figures import Figure, merged
 from bench.ground import ROOT, Ground, servers
 from tests.processes import Trust
@@ -23,6 +24,13 @@ ROWS: dict[str, Callable[[Ground], Awaitable[list[Figure]]]] = {
     "votes": consume.votes_row,
     "views": consume.views_row,
     "feed": feed.feed_row,
+    "latency": latency.latency_row,
+    "ingest": ingest.ingest_row,
+    "comments": comments.comments_row,
+    "skew": volume.skew_row,
+    "backlog": volume.backlog_row,
+    "growth": volume.growth_row,
+    "scale": volume.scale_row,
 }
 """In the order in which they run. A row may answer several figures, named after it."""
 
@@ -83,6 +91,8 @@ def main() -> int:
     parser.add_argument("--fresh", action="store_true", help="forget rows of earlier runs")
     asked = parser.parse_args()
     rows = chosen(asked.rows)
+    # A fresh topic's first leader is told a moment late; aiokafka asks again and logs an error.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     console = Console()
     home = Path(tempfile.mkdtemp(prefix="veche-bench-"))
     home.chmod(0o711)

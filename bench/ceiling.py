@@ -133,6 +133,7 @@ async def handle_views(connection: asyncpg.Connection, slot: int, events: Sequen
 
 
 async def handle_comments(connection: asyncpg.Connection, slot: int, es: Sequence[Lean]) -> None:
+    es = [e for e in es if e.data.body]  # not those that open discussions
     await connection.execute(
         COMMENTS,
         [f"{e.site}/{e.data.discussion}" for e in es],

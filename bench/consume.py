@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import asyncpg
 
@@ -17,6 +17,7 @@ from bench.figures import Figure, compared
 from bench.ground import Ground, python
 from bench.traffic import Crowd, known_comments, load, views, votes
 from services.core import topics
+from tests.processes import ServiceProcess
 
 RECOUNT_VOTES = """
 SELECT count(*)
@@ -45,14 +46,19 @@ async def progress(connection: asyncpg.Connection, topic: str) -> int:
     )
 
 
-async def until_consumed(dsn: str, topic: str, expected: int, running: Callable[[], bool]) -> float:
-    """Records per second, from the first commit that is seen until all took effect."""
+async def until_consumed(
+    dsn: str, topic: str, expected: int, running: Callable[[], bool], owners: int = 1
+) -> float:
+    """Records per second, from the first commit that is seen until all took effect.
+
+    With `owners`, from when so many processes share the partitions.
+    """
     connection = await asyncpg.connect(dsn, timeout=10)
     first: tuple[float, int] | None = None
     try:
         while True:
             seen, now = await progress(connection, topic), time.monotonic()
-            if first is None and seen:
+            if first is None and seen and (owners == 1 or await sharing(connection) >= owners):
                 first = (now, seen)
             if first and seen >= expected:
                 return (seen - first[1]) / (now - first[0])
@@ -63,13 +69,30 @@ async def until_consumed(dsn: str, topic: str, expected: int, running: Callable[
         await connection.close(timeout=10)
 
 
+async def sharing(connection: asyncpg.Connection) -> int:
+    return int(await connection.fetchval("SELECT count(DISTINCT owner) FROM fences"))
+
+
 async def service(
-    ground: Ground, name: str, prefix: str, dsn: str, topic: str, expected: int, copies: int = 1
+    ground: Ground,
+    name: str,
+    prefix: str,
+    dsn: str,
+    topic: str,
+    expected: int,
+    copies: int = 1,
+    env: Mapping[str, str] | None = None,
+    note: Callable[[ServiceProcess], None] = lambda started: None,
 ) -> float:
-    """Runs a real service over the topic; its rate."""
-    started = [ground.services.start(name, ground.env(prefix, dsn)) for _ in range(copies)]
+    """Runs a real service over the topic; its rate. `note` sees the first copy at the end."""
+    said = {**ground.env(prefix, dsn), **(env or {})}
+    started = [ground.services.start(name, said) for _ in range(copies)]
     try:
-        return await until_consumed(dsn, topic, expected, lambda: all(s.running for s in started))
+        rate = await until_consumed(
+            dsn, topic, expected, lambda: all(s.running for s in started), copies
+        )
+        note(started[0])
+        return rate
     except BaseException:
         ground.console.print(started[0].log_text()[-2000:])
         raise

@@ -1,0 +1,108 @@
+"""Row `comments`: comments through 50 rules, against bare consume and insert."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from random import Random
+
+from bench.consume import service
+from bench.figures import Figure, compared
+from bench.ground import Ground, python
+from bench.latency import WORDS
+from bench.traffic import SITE, Crowd, comments, load
+from services.core import codec, settings, topics
+from services.core.events import DiscussionDescribed, DiscussionOpened
+
+RULES = 50
+RULE = """
+  - id: list_{number}
+    family: words
+    action: note
+    title: {{ru: "Список {number}", en: "List {number}"}}
+    reason: {{ru: "Слово из списка {number}.", en: "A word of list {number}."}}
+    lists: [words/list_{number}.txt]
+"""
+PATTERN = """
+  - id: pattern_{number}
+    family: words
+    action: note
+    title: {{ru: "Образец {number}", en: "Pattern {number}"}}
+    reason: {{ru: "Образец {number}.", en: "Pattern {number}."}}
+    patterns: ['\\b{word}[ -]?\\d{{2,{number}}}\\b']
+"""
+
+
+def write_rules(folder: Path) -> Path:
+    """The shipped rules, word lists of 40 words each, and patterns: 50 in all."""
+    shipped = settings.rules_texts(settings.rules_dir({}))
+    count = shipped["default.yml"].count("\n  - id: ")
+    random = Random(1)
+    texts = dict(shipped)
+    for number in range(10, 10 + RULES - count):
+        if number % 4 == 0:
+            texts["default.yml"] += PATTERN.format(number=number, word=random.choice(WORDS))
+            continue
+        texts["default.yml"] += RULE.format(number=number)
+        words = {"".join(random.choices("бвгдежзиклмнопрстуabcdefgh", k=9)) for _ in range(40)}
+        texts[f"words/list_{number}.txt"] = "\n".join(sorted(words)) + "\n"
+    for name, text in texts.items():
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    return folder
+
+
+def openings(crowd: Crowd) -> list[tuple[str, bytes]]:
+    now = datetime.now(UTC)
+    return [
+        (
+            f"{SITE}/d{n}",
+            codec.encode(
+                DiscussionOpened(
+                    id=f"open-{n}", source=f"/sites/{SITE}", site=SITE, actor="portal",
+                    role="portal", time=now,
+                    data=DiscussionDescribed(
+                        discussion=f"d{n}", revision=1, url=f"https://gazette.example/{n}",
+                        title=f"Article {n}", language="en", section="city",
+                    ),
+                )
+            ),
+        )
+        for n in range(crowd.discussions)
+    ]  # fmt: skip
+
+
+async def comments_row(ground: Ground) -> list[Figure]:
+    count = ground.size(60_000, 3_000)
+    crowd = Crowd(discussions=2_000, readers=200_000)
+    random = Random(2)
+    texts = [" ".join(random.choices(WORDS, k=random.randrange(5, 80))) for _ in range(5_000)]
+    prefix = await ground.topics()
+    records = [*openings(crowd), *comments(count, crowd, texts)]
+    await load(ground.kafka, prefix + topics.COMMENTS, records)
+    rules = write_rules(ground.home / "rules")
+
+    async def ours() -> float:
+        dsn = await ground.database()
+        rate = await service(
+            ground, "moderation", prefix, dsn, topics.COMMENTS, len(records),
+            env={"VECHE_RULES_DIR": str(rules)},
+        )  # fmt: skip
+        await ground.drop(dsn)
+        return rate
+
+    async def bare() -> float:
+        dsn = await ground.database()
+        said = await python(
+            "bench.ceiling", "comments", ground.kafka, prefix + topics.COMMENTS, dsn,
+            str(len(records)),
+        )  # fmt: skip
+        await ground.drop(dsn)
+        return float(said["per_second"])
+
+    seen = await ground.alternate("comments", {"veche": ours, "bare": bare})
+    return [
+        compared("comments", "comments/s", seen["veche"], "bare consume + insert", seen["bare"],
+                 0.60, rules=RULES, records=len(records))
+    ]  # fmt: skip
