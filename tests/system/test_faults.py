@@ -66,7 +66,7 @@ async def test_workers_killed_mid_batch_lose_nothing_and_double_nothing(
         async with page.watching(), busiest.watching():
             for name, table in (
                 ("publisher", "strips"),
-                ("moderation", "outcomes"),
+                ("moderation", "revisions"),
                 ("counters", "vote_totals"),
             ):
                 worker = processes[name]
@@ -135,11 +135,13 @@ async def test_two_copies_of_every_service_and_paused_workers_that_wake_too_late
         async with traffic.flowing(0.3):
             await both_work(first, second)
         await traffic.same_state("a start with two copies of every service")
+        await traffic.again(3)
+        await traffic.same_state("whole slices were delivered twice, to either copy")
 
         paused = ("moderation", "counters", "publisher")
         before = {name: rejoined(first[name]) for name in paused}
         async with traffic.flowing(0.4):
-            async with blocked(postgres_dsn, "vote_totals", "outcomes", "strips") as block:
+            async with blocked(postgres_dsn, "vote_totals", "revisions", "strips") as block:
                 # More than the second copy's partitions: the first is in the middle of a batch.
                 await block.held_up(writers=4)
                 for name in paused:
