@@ -17,6 +17,7 @@ VERBS = {
     "up": "services.cli.up:up",
     "migrate": "services.cli.migrate:migrate",
     "topics": "services.cli.topics:topics",
+    "moderate": "services.cli.moderate:moderate",
     "token": "services.cli.token:token",
     "secrets": "services.cli.secrets:secrets",
     "model": "services.cli.model:model",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
@@ -42,9 +42,15 @@ class Reading:
     folded: str
     origins: Sequence[Span] | None
     """For each folded code point its span in the original; None where both are the same."""
-    words: tuple[Word, ...]
+    said: tuple[str, ...]
+    """The words of the folded text, in order."""
     body_hash: bytes
     """16 bytes, equal for texts that read the same: the same words in the same order."""
+
+    @property
+    def words(self) -> Iterator[Word]:
+        """The words with their places; most readers need only `said`."""
+        return (Word(m[0], *m.span()) for m in _WORD.finditer(self.folded))
 
     def span(self, start: int, end: int) -> Span:
         """The span [start, end) of the folded text, in code points of the original."""
@@ -55,10 +61,10 @@ class Reading:
 
 def read(text: str) -> Reading:
     folded, origins = _fold(text)
-    words = tuple(Word(m[0], *m.span()) for m in _WORD.finditer(folded))
-    said = " ".join([word.text for word in words]) or "".join(folded.split())
-    body_hash = hashlib.blake2b(said.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-    return Reading(text, folded, origins, words, body_hash)
+    said = tuple(_WORD.findall(folded))
+    same = " ".join(said) or "".join(folded.split())
+    body_hash = hashlib.blake2b(same.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    return Reading(text, folded, origins, said, body_hash)
 
 
 def folded(text: str) -> str:

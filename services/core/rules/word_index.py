@@ -35,6 +35,7 @@ from services.core.rules.reading import Reading, read
 from services.core.rules.spelling import STOPS, Spelled, Trie, is_mask, masked, walk
 
 _CACHED = 65_536
+_REMEMBERED = 200_000
 _LONGEST_CACHED = 32
 _LONGEST_WALKED = 160
 _DOUBLED = re.compile(r"(.)\1")
@@ -45,7 +46,7 @@ _PLAIN = rf"{_MARKS}*{_ROW}(?:{_INNER}+{_ROW})*(?:{_MARKS}|[?!…])*"
 _ODD = re.compile(rf"(?<!\S)(?!{_PLAIN}(?!\S))(?=\S*[^\W_]|\S{{4}})\S+")
 _STOP = "[" + re.escape("".join(sorted(STOPS))) + "]"
 _STOP_IN_WORD = "[" + re.escape("".join(sorted(STOPS - set(" \t\r\n")))) + "]"
-_JOINED = re.compile(rf"[^\W_]+(?:{_STOP_IN_WORD}{{1,3}}[^\W_]+)+")
+_JOINED = re.compile(rf"(?<![^\W_])[^\W_]++(?:{_STOP_IN_WORD}{{1,3}}[^\W_]++)+")
 _GLYPH = r"(?:[^\W_]|[@$!|(<€])(?![^\W_])"
 _SPELLED_OUT = re.compile(rf"(?<![^\W_]){_GLYPH}(?:{_STOP}{{1,4}}{_GLYPH}){{2,}}")
 _LINK = re.compile(r"\W*(?:https?:|www\.)|.*[a-z0-9]@[a-z0-9.-]+\.[a-z]|.*[a-z0-9]\.[a-z]{2,6}/")
@@ -138,6 +139,7 @@ class WordIndex:
         self._russian = _Skeletons(skeleton.in_russian, self._parts, self._stems, latin=False)
         self._english = _Skeletons(skeleton.in_english, self._parts, self._stems, latin=True)
         self._word = lru_cache(_CACHED)(self._look_up)
+        self._clean: set[str] = set()
         self._oddity = lru_cache(_CACHED)(self._read_odd)
 
     def find(self, reading: Reading) -> list[Match]:
@@ -159,10 +161,10 @@ class WordIndex:
 
     def _hits(self, reading: Reading) -> Iterator[_Hit]:
         text = reading.folded
-        look_up = self._word
-        for word, start, end in reading.words:
-            if len(word) <= _LONGEST_CACHED:
-                for part, how, form in look_up(word):
+        listed = self._listed(reading.said)
+        if listed:
+            for word, start, end in reading.words:
+                for part, how, form in listed.get(word, ()):
                     yield _Hit(start, end, part, how, form)
         for odd in _ODD.finditer(text):
             start, end = odd.span()
@@ -174,6 +176,21 @@ class WordIndex:
             yield from self._read_joined(joined[0], joined.start())
         for spelled in _SPELLED_OUT.finditer(text):
             yield from self._read_spelled_out(spelled[0], spelled.start())
+
+    def _listed(self, said: Sequence[str]) -> dict[str, tuple[tuple[_Part, int, str], ...]]:
+        """What the words are; those that were seen to be nothing are passed over at once."""
+        listed = {}
+        for word in set(said).difference(self._clean):
+            if len(word) > _LONGEST_CACHED:
+                continue
+            found = self._word(word)
+            if found:
+                listed[word] = found
+            else:
+                if len(self._clean) >= _REMEMBERED:
+                    self._clean.clear()
+                self._clean.add(word)
+        return listed
 
     def _look_up(self, word: str) -> tuple[tuple[_Part, int, str], ...]:
         """What a word of one alphabet is, or else what it sounds or looks like."""

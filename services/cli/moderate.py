@@ -1,0 +1,176 @@
+"""`veche moderate`: judges a file of comments, one JSON object a line, with no server at all."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+
+from services.core.errors import Misconfigured
+from services.core.events import DiscussionKey
+from services.core.rules import Facts, Submission, judge, load, read
+from services.core.rules.inflect import Language
+from services.core.rules.word_index import Source, WordIndex
+from services.core.settings import rules_texts
+
+WORDS = "words"
+"""The name of the rule that `--words` makes."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_WEIGHT = {"publish": 0, "hold": 1, "reject": 2}
+
+
+class _Comment(NamedTuple):
+    id: str
+    body: str
+    author: str
+    at: datetime
+
+
+class _Said(NamedTuple):
+    """What one rule said of a comment."""
+
+    rule: str
+    verdict: str
+    spans: list[tuple[int, int]]
+    detail: dict[str, Any]
+
+
+Judge = Callable[[Submission], Iterator[_Said]]
+
+
+class BadLine(ValueError):
+    """A line that is no comment: says why."""
+
+
+@click.command()
+@click.option(
+    "--words",
+    "list_",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A plain list, one base form a line: rejected in all inflections and disguises.",
+)
+@click.option(
+    "--rules",
+    "folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A ruleset's folder. Without it `--words` is the only rule.",
+)
+@click.option(
+    "--lang", type=click.Choice(["ru", "en"]), help="The list's language; else by its letters."
+)
+def moderate(list_: Path | None, folder: Path | None, lang: Language | None) -> None:
+    """Judge comments: JSON lines from standard input, verdicts to standard output.
+
+    A comment has `id` and `text` (or `body`), and may have `author` and `at` (ISO 8601). A verdict
+    has `id`, `verdict` (publish, hold or reject), the `rules` that found something, their `spans` in
+    code points of the text, and `scores`: how often each rule found something.
+
+    A line that is no comment is reported with its number, and the exit code is 1 at the end.
+    """
+    judges: list[Judge] = []
+    if folder is not None:
+        judges.append(_by_rules(folder))
+    if list_ is not None:
+        judges.append(_by_words(list_, lang))
+    if not judges:
+        raise click.UsageError("name a list with --words, a ruleset's folder with --rules, or both")
+    bad = 0
+    for number, line in enumerate(sys.stdin.buffer, 1):
+        if not line.strip():
+            continue
+        try:
+            comment = _comment(line)
+        except BadLine as error:
+            bad += 1
+            click.echo(f"line {number}: {error}", err=True)
+            continue
+        click.echo(json.dumps(_verdict(comment, judges), ensure_ascii=False))
+    if bad:
+        click.echo(f"veche: {bad} lines are no comments and got no verdict", err=True)
+        raise click.exceptions.Exit(1)
+
+
+def _by_words(list_: Path, lang: Language | None) -> Judge:
+    try:
+        index = WordIndex([Source(list_.name, list_.read_text("utf-8-sig").splitlines(), lang)])
+    except UnicodeDecodeError as error:
+        raise Misconfigured(f"{list_} is not UTF-8: {error}") from None
+    except ValueError as error:
+        raise Misconfigured(str(error)) from None
+    if not index.entries:
+        raise Misconfigured(f"{list_} lists no word")
+
+    def said(comment: Submission) -> Iterator[_Said]:
+        reading = comment.reading
+        found = index.find(reading)
+        if found:
+            words = [{"entry": match.entry, "how": list(match.how)} for match in found]
+            spans = [reading.span(match.start, match.end) for match in found]
+            yield _Said(WORDS, "reject", spans, {"words": words})
+
+    return said
+
+
+def _by_rules(folder: Path) -> Judge:
+    ruleset = load(rules_texts(folder))
+
+    def said(comment: Submission) -> Iterator[_Said]:
+        for finding in judge(comment, Facts(), ruleset).findings:
+            verdict = "publish" if finding.action == "note" else finding.action
+            yield _Said(finding.rule, verdict, finding.spans, finding.detail)
+
+    return said
+
+
+def _comment(line: bytes) -> _Comment:
+    try:
+        row = json.loads(line)
+    except ValueError as error:
+        raise BadLine(f"not JSON: {error}") from None
+    if not isinstance(row, dict):
+        raise BadLine("a comment is a JSON object with `id` and `text`")
+    id_ = row.get("id")
+    if not isinstance(id_, str | int) or isinstance(id_, bool):
+        raise BadLine("`id` must be a string or a whole number")
+    body = row.get("text", row.get("body"))
+    if not isinstance(body, str):
+        raise BadLine("`text` (or `body`) must be a string")
+    author = row.get("author")
+    return _Comment(str(id_), body, author if isinstance(author, str) else "", _at(row.get("at")))
+
+
+def _at(stated: object) -> datetime:
+    if stated is None:
+        return _EPOCH
+    try:
+        at = datetime.fromisoformat(str(stated))
+    except ValueError:
+        raise BadLine(f"`at` is not a time in ISO 8601: {stated!r}") from None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def _verdict(comment: _Comment, judges: list[Judge]) -> dict[str, Any]:
+    submission = Submission(
+        discussion=DiscussionKey("file/comments"),
+        comment=comment.id,
+        revision=1,
+        site="file",
+        author=comment.author,
+        at=comment.at,
+        reading=read(comment.body),
+    )
+    said = [one for each in judges for one in each(submission)]
+    return {
+        "id": comment.id,
+        "verdict": max((one.verdict for one in said), key=_WEIGHT.__getitem__, default="publish"),
+        "rules": [one.rule for one in said],
+        "spans": sorted({(start, end) for one in said for start, end in one.spans}),
+        "scores": {one.rule: max(1, len(one.spans)) for one in said},
+        "words": [word for one in said for word in one.detail.get("words", ())],
+    }
