@@ -6,7 +6,6 @@ caught by one.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import sys
@@ -95,9 +94,7 @@ async def main() -> int:
             report["planted"] = caught
             missed = [name for name, by in caught.items() if not by["caught_by"]]
             good = good and not missed
-            tell(
-                f"planted bugs: {len(caught) - len(missed)} of {len(caught)} caught; missed: {missed}"
-            )
+            tell(f"planted bugs: {len(caught) - len(missed)} of {len(caught)}; missed: {missed}")
     finally:
         await servers.stop()
     report["good"] = good

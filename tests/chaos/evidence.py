@@ -29,7 +29,7 @@ Place = tuple[str, int, int]
 Version = tuple[int, int]
 
 TABLES = {
-    "discussions": "SELECT discussion, revision, title, state, opened_at, visible_comments FROM discussions",
+    "discussions": "SELECT discussion, revision, title, state, visible_comments FROM discussions",
     "comments": "SELECT discussion, comment, author, parent, submitted_at, status, revision,"
     " published_revision, held_revision, held_reason, deleted_at IS NOT NULL AS deleted, visible,"
     " ruling, ruled_revision, ruled_by, reports, visible_descendants FROM comments",
@@ -37,17 +37,20 @@ TABLES = {
     "reports": "SELECT discussion, comment, revision, reporter FROM reports",
     "author_totals": "SELECT site, author, sum(published)::int AS published,"
     " sum(rejected)::int AS rejected FROM author_totals GROUP BY site, author",
-    "outcomes": "SELECT discussion, event_id, encode(event_digest, 'hex') AS digest, cause, comment,"
-    " revision, result, reason, status FROM outcomes",
+    "outcomes": "SELECT discussion, event_id, encode(event_digest, 'hex') AS digest, cause,"
+    " comment, revision, result, reason, status FROM outcomes",
     "votes": "SELECT discussion, target, voter, value, changes FROM votes",
     "vote_totals": "SELECT discussion, target, sum(up)::int AS up, sum(down)::int AS down"
     " FROM vote_totals GROUP BY discussion, target",
     "parked_votes": "SELECT discussion, target, voter, source_offset FROM parked_votes",
-    "view_totals": "SELECT discussion, sum(views)::int AS views FROM view_totals GROUP BY discussion",
+    "view_totals": "SELECT discussion, sum(views)::int AS views FROM view_totals"
+    " GROUP BY discussion",
     "strips": "SELECT discussion, incarnation, version, published_version, strip::text FROM strips",
     "fences": "SELECT topic, partition, next_offset, stopped_reason FROM fences",
-    "fence_steps": "SELECT topic, partition, stood, stands, epoch_was, epoch_is FROM chaos.fence_steps"
+    "fence_steps": "SELECT topic, partition, stood, stands, epoch_was, epoch_is"
+    " FROM chaos.fence_steps"
     " ORDER BY topic, partition, step",
+    "changed_comments": "SELECT discussion, comment FROM changed_comments",
     "letters": "SELECT source_topic, source_partition, value FROM chaos.letters",
     "connections": "SELECT count(*)::int AS open, count(*) FILTER (WHERE state LIKE 'idle in%'"
     " AND state_change < now() - interval '15 seconds')::int AS stuck FROM pg_stat_activity"
@@ -101,7 +104,7 @@ class Evidence:
 
 
 def instant(text: str) -> datetime:
-    return datetime.fromisoformat(text.replace("Z", "+00:00"))
+    return datetime.fromisoformat(text)
 
 
 def read_history(evidence: Evidence, file: Path) -> None:

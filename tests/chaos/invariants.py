@@ -190,6 +190,7 @@ def vote_state(e: Evidence) -> Iterator[str]:
 @invariant
 def order(e: Evidence) -> Iterator[str]:
     """What became of every event of comments.v1 is what the log's order makes of it."""
+    yield from _order_told(e)
     stored: dict[tuple[str, str], list[tuple[object, ...]]] = defaultdict(list)
     for row in e.rows("outcomes"):
         if row["cause"] != VOTE:
@@ -229,6 +230,24 @@ def order(e: Evidence) -> Iterator[str]:
             yield f"{row['discussion']} is at revision {row['revision']}, not {known.revision}"
 
 
+def _order_told(e: Evidence) -> Iterator[str]:
+    """outcomes.v1 tells of a discussion in the order of its log; repeats may come later."""
+    place: dict[tuple[str, str], int] = {}
+    for r in e.records:
+        if r.topic == COMMENTS:
+            name = (r.discussion, r.event["id"])
+            place[name] = min(place.get(name, r.offset), r.offset)
+    at: dict[str, int] = {}
+    heard: set[tuple[str, str]] = set()
+    for one in e.told:
+        name = (one["discussion"], one["data"]["event"])
+        if name in place and name not in heard and one["data"].get("reason") != "id_taken":
+            if place[name] < at.get(name[0], -1):
+                yield f"outcomes.v1 tells of {name} after what followed it"
+            at[name[0]] = place[name]
+            heard.add(name)
+
+
 @invariant
 def decision_overwritten(e: Evidence) -> Iterator[str]:
     """What a moderator ruled stands until the next ruling."""
@@ -246,10 +265,7 @@ def decision_overwritten(e: Evidence) -> Iterator[str]:
 @invariant
 def dead_letter_conservation(e: Evidence) -> Iterator[str]:
     """Read = applied + dead-lettered: one letter per bad record, none for a good one."""
-    letters = {}
-    for place, value in e.letters:
-        if place[0] in INPUTS:
-            letters[place] = value
+    letters = {place: value for place, value in e.letters if place[0] in INPUTS}
     for place, why in e.poison.items():
         if place not in letters:
             yield f"{why} at {place} has no dead letter"
@@ -470,6 +486,24 @@ def stream_gap(e: Evidence) -> Iterator[str]:
 
 
 @invariant
+def untold_change(e: Evidence) -> Iterator[str]:
+    """Every comment that came into view was named by a strip, or a strip said to load anew."""
+    for row in e.rows("changed_comments"):
+        yield f"{row['comment']} of {row['discussion']} changed and was never told"
+    by_key = _by_key(e.strips)
+    for key, d in e.model.discussions.items():
+        found = sorted(by_key.get(key, []), key=lambda one: one.version)
+        told = [one.data["changed_comments"] for one in found]
+        if not found or any(names is None for names in told[1:]):
+            continue
+        named = {name for names in told if names for name in names}
+        first = instant(found[0].data["last_activity"])
+        for comment in d.visible:
+            if comment.id not in named and comment.at > first:
+                yield f"{comment.id} of {key} came into view and no strip names it"
+
+
+@invariant
 def resurrection(e: Evidence) -> Iterator[str]:
     """Nothing that was deleted, rejected or held is shown at the end."""
     visible: dict[tuple[str, str], Comment] = {
@@ -500,7 +534,7 @@ def thread_fold(e: Evidence) -> Iterator[str]:
 def read_your_writes(e: Evidence) -> Iterator[str]:
     """Who was told what became of an event sees it at once, by the own pages."""
     for line in e.own:
-        if line["shown"] != line["expected"] and line["result"] not in ("refused",):
+        if line["shown"] != line["expected"] and line["result"] != "refused":
             yield (
                 f"{line['session']} was told {line['result']} of {line['event']}"
                 f" and saw {line['shown']!r}, not {line['expected']!r}"

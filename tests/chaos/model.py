@@ -368,7 +368,7 @@ class Model:
                 steps.append((total[0], total[1]))
 
     def _view(self, record: Record) -> None:
-        said = datetime.fromisoformat(record.event["time"].replace("Z", "+00:00"))
+        said = datetime.fromisoformat(record.event["time"])
         moment = min(max(said, record.at - CLOCKS_APART), record.at + CLOCKS_APART)
         window = EPOCH + (moment - EPOCH) // WINDOW * WINDOW
         key = (record.discussion, record.event["actor"], window)

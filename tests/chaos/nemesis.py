@@ -73,6 +73,9 @@ class Nemesis:
     """Good records that were put into the logs past ingest: copies and odd orders."""
     injected_ids: set[str] = field(default_factory=set)
     done: int = 0
+    only: list[str] = field(default_factory=list)
+    """Of a plan's entry `kind:name+name`: strike these only."""
+    patience: float = PATIENCE
     turn: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -82,7 +85,9 @@ class Nemesis:
     # --- the run
 
     async def run(self, plan: list[str], tell: Callable[[str], None]) -> None:
-        for place, kind in enumerate(plan):
+        for place, entry in enumerate(plan):
+            kind, _, only = entry.partition(":")
+            self.only = only.split("+") if only else []
             tally = self.tallies.setdefault(kind, Tally())
             if tally.skipped:
                 self.done += 1
@@ -141,7 +146,7 @@ class Nemesis:
         began = time.monotonic()
         allowed = RECOVERY_LIMIT + self.session_ms / 1000
         ends: dict[tuple[str, int], int] | None = None
-        while time.monotonic() - began < PATIENCE:
+        while time.monotonic() - began < self.patience:
             with suppress(Exception):
                 if ends is None:
                     ends = await self.stack.end_offsets()
@@ -162,6 +167,7 @@ class Nemesis:
 
     def next(self, name: str, of: list[Any]) -> Any:
         """Goes round, from a seeded start, so that few strikes reach every point."""
+        of = [one for one in of if one in self.only] or of
         turn = self.turn.get(name, self.random.randrange(len(of)))
         self.turn[name] = turn + 1
         return of[turn % len(of)]
@@ -186,6 +192,10 @@ class Nemesis:
         if not in_flight:
             raise Missed(f"nothing was in flight at {point}")
         return evidence
+
+    def labels(self, *names: str) -> list[str]:
+        wanted = [name for name in names if name in self.only] or names
+        return [service.label for service in self.stack.of(*wanted)]
 
     def victim(self, *names: str) -> Service:
         running = [s for s in self.stack.of(*names) if s.running and not s.paused]
@@ -267,7 +277,7 @@ class Nemesis:
             try:
                 await asyncio.to_thread(postgres._start)
                 return
-            except Exception:  # old shared memory may still be in use
+            except Exception:  # noqa: BLE001 - old shared memory may still be in use
                 await asyncio.sleep(0.5)
         await asyncio.to_thread(postgres._start)
 
@@ -278,7 +288,7 @@ LIGHT: set[str] = set()
 
 
 def kind(light: bool = False) -> Callable[[Kind], Kind]:
-    """Registers a fault under its function's name; `light` ones need no recovery to be waited for."""
+    """Registers a fault by its function's name; `light` ones need no recovery to be waited for."""
 
     def register(function: Kind) -> Kind:
         name = function.__name__  # type: ignore[attr-defined]
@@ -308,7 +318,7 @@ def plan(faults: int, seed: int, unknown_commits: int = 0) -> list[str]:
 async def kill_in_transaction(n: Nemesis) -> dict[str, Any]:
     point = n.next("kill_point", list(POSTGRES_POINTS))
     name = n.next("kill_name", ["moderation", "counters", "publisher"])
-    if name == "publisher" and point in ("fence",):
+    if name == "publisher" and point == "fence":
         point = "effect"
     victim = n.victim(name)
 
@@ -466,7 +476,7 @@ async def unknown_commits(n: Nemesis) -> dict[str, Any]:
     """A burst of ten."""
     struck = 0
     for _ in range(10):
-        labels = [s.label for s in n.stack.of("counters", "moderation", "publisher")]
+        labels = n.labels("counters", "moderation", "publisher")
         with suppress(Missed):
             await n.spring("commit_sent", labels, lambda connection: "cut")
             struck += 1
@@ -478,7 +488,7 @@ async def unknown_commits(n: Nemesis) -> dict[str, Any]:
 
 @kind(light=True)
 async def cut_before_commit(n: Nemesis) -> dict[str, Any]:
-    labels = [s.label for s in n.stack.of("counters", "moderation", "publisher")]
+    labels = n.labels("counters", "moderation", "publisher")
     return await n.spring("before_commit", labels, lambda connection: "cut")
 
 
@@ -486,7 +496,7 @@ async def cut_before_commit(n: Nemesis) -> dict[str, Any]:
 async def cut_produce(n: Nemesis) -> dict[str, Any]:
     """The broker has the records, the producer never hears so."""
     point = n.next("cut_produce", ["produce_acked", "produce_sent", "produce_before"])
-    labels = [s.label for s in n.stack.of("ingest", "publisher")]
+    labels = n.labels("ingest", "publisher")
     return await n.spring(point, labels, lambda connection: "cut")
 
 
@@ -523,7 +533,7 @@ async def postgres_blackhole(n: Nemesis) -> dict[str, Any]:
 
 
 async def _with_transaction(n: Nemesis, strike: Callable[[Connection], str]) -> dict[str, Any]:
-    labels = [s.label for s in n.stack.of("moderation", "counters", "publisher")]
+    labels = n.labels("moderation", "counters", "publisher")
     point = n.next("server_point", ["effect", "before_commit", "commit_sent"])
     return await n.spring(point, labels, strike)
 
@@ -587,7 +597,7 @@ async def postgres_terminate(n: Nemesis) -> dict[str, Any]:
 async def broker_kill(n: Nemesis) -> dict[str, Any]:
     kafka = n.stack.servers.kafka
     broker = n.random.choice(kafka.brokers)
-    labels = [s.label for s in n.stack.of("ingest", "publisher")]
+    labels = n.labels("ingest", "publisher")
 
     def strike(connection: Connection) -> str:
         assert broker.child is not None
@@ -606,7 +616,7 @@ async def broker_kill(n: Nemesis) -> dict[str, Any]:
 async def broker_restart(n: Nemesis) -> dict[str, Any]:
     kafka = n.stack.servers.kafka
     broker = n.random.choice(kafka.brokers)
-    labels = [s.label for s in n.stack.of("ingest", "publisher")]
+    labels = n.labels("ingest", "publisher")
     evidence = await n.spring("produce_sent", labels, lambda connection: "pass")
     await asyncio.to_thread(broker.stop)
     await asyncio.to_thread(kafka.restart, broker.node)
@@ -617,7 +627,7 @@ async def broker_restart(n: Nemesis) -> dict[str, Any]:
 async def brokers_down(n: Nemesis) -> dict[str, Any]:
     """All of them, for a minute (seconds in a short run)."""
     kafka = n.stack.servers.kafka
-    labels = [s.label for s in n.stack.of("ingest", "publisher")]
+    labels = n.labels("ingest", "publisher")
 
     def strike(connection: Connection) -> str:
         for broker in kafka.brokers:
@@ -744,9 +754,27 @@ async def poison(n: Nemesis) -> dict[str, Any]:
     return {"point": name, "owner": topic}
 
 
+@kind()
+async def poison_in_unknown_commit(n: Nemesis) -> dict[str, Any]:
+    """A bad record whose transaction commits unheard, two times over."""
+    struck = 0
+    for _ in range(3):
+        topic = n.next("poison_topic", [topics.COMMENTS, topics.VOTES, topics.VIEWS])
+        name = "moderation" if topic == topics.COMMENTS else "counters"
+        partition = n.random.randrange(topics.declared()[topic].partitions)
+        await _poison(n, topic, "not json", b"{", partition)
+        for _ in range(2):
+            with suppress(Missed):
+                await n.spring("commit_sent", n.labels(name), lambda connection: "cut")
+                struck += 1
+    if not struck:
+        raise Missed("no commit was sent")
+    return {"point": "commit_sent", "owner": "", "struck": struck}
+
+
 @kind(light=True)
 async def future_schema(n: Nemesis) -> dict[str, Any]:
-    """A type that does not exist yet is a dead letter; a field that does not exist yet is ignored."""
+    """A type that does not exist yet is a dead letter; such a field is ignored."""
     name = n.random.choice(n.traffic.world.discussions)
     item = n.traffic._submitted(name)
     n.traffic.world.comments[name].pop()

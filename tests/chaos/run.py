@@ -54,6 +54,7 @@ async def run(
     heal_seconds: float = HEAL_SECONDS,
     logs: Path | None = None,
     batch: int = 60,
+    stuck_seconds: float = 60.0,
     after: Callable[[Stack], object] | None = None,
 ) -> Result:
     """`plan` names the faults in their order. Every wait has an end; nothing here raises for what
@@ -73,6 +74,7 @@ async def run(
 
         traffic = Traffic(stack, history, seed, events=events, progress=progress, batch=batch)
         nemesis = Nemesis(stack, history, traffic, seed, long, session_ms)
+        nemesis.patience = heal_seconds
         await asyncio.wait_for(traffic.start(), 60)
         status = f"{history.acknowledged}"
 
@@ -81,8 +83,14 @@ async def run(
 
         await asyncio.sleep(1.0)
         await nemesis.run(plan, say)
+        moved, accepted = time.monotonic(), history.acknowledged
         while not traffic.done:
             await asyncio.sleep(0.5)
+            if history.acknowledged > accepted:
+                moved, accepted = time.monotonic(), history.acknowledged
+            elif time.monotonic() - moved > stuck_seconds:
+                traffic.broken.append(f"no event was accepted for {stuck_seconds:.0f} s")
+                break
             if f"{history.acknowledged // 5_000}" != status:
                 status = f"{history.acknowledged // 5_000}"
                 say("traffic")
@@ -105,8 +113,6 @@ async def run(
         evidence.recoveries = nemesis.recoveries
         evidence.broken = traffic.broken
         evidence.not_ready = not_ready
-        if plan or root == ROOT:
-            evidence.recoveries = [*nemesis.recoveries]
         tell("checking")
         result.findings = check(evidence)
         result.acknowledged, result.maybes = history.acknowledged, history.maybes

@@ -307,7 +307,10 @@ class Stack:
         if self.root == ROOT:
             await db.migrate(self.dsn)
         else:  # a planted bug may be in the tables
-            code = f"import asyncio; from services.core import db; asyncio.run(db.migrate({self.dsn!r}))"
+            code = (
+                "import asyncio; from services.core import db;"
+                f"asyncio.run(db.migrate({self.dsn!r}))"
+            )
             done = await asyncio.to_thread(
                 subprocess.run,
                 [sys.executable, "-c", code],

@@ -22,8 +22,9 @@ from tests.chaos.history import History
 from tests.chaos.stack import Stack
 
 SITE = "gazette"
-WORDS = """the bridge over the river was closed again and nobody told the bus drivers мост через
-реку снова закрыли и никто не сказал водителям автобусов market square bell assembly""".split()
+TEXT = """the bridge over the river was closed again and nobody told the bus drivers мост через
+реку снова закрыли и никто не сказал водителям автобусов market square bell assembly"""
+WORDS = TEXT.split()
 SAME_AGAIN = 0.8
 TROUBLE = (httpx.HTTPError, OSError, ValueError)
 
@@ -167,7 +168,7 @@ class Traffic:
         results = body.get("results")
         if results is None:
             kind = "maybe" if status >= 500 else "fail"
-            if status not in (503,):
+            if status != 503:
                 self.broken.append(f"{status} {answer.text[:300]}")
             for op in ops:
                 self.history.end(op, kind, status=status)
@@ -498,8 +499,10 @@ class Traffic:
                         shown = {c["id"]: c["body"] for c in body["comments"]}.get(id)
                         waits = told["result"] in ("held", "rejected")
                         expected = item["data"]["body"] if waits else None
-                    self.history.note("own", session=me, key=name, event=item["id"], what=kind,
-                                      shown=shown, expected=expected, result=told["result"])  # fmt: skip
+                    self.history.note(
+                        "own", session=me, key=name, event=item["id"], what=kind,
+                        shown=shown, expected=expected, result=told["result"],
+                    )  # fmt: skip
                     return
             if self.stop.is_set():
                 return
