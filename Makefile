@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14 python; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { command -v "$$p"; break; }; done)
 
-.PHONY: help setup up check test bench lock clean
+.PHONY: help setup up check test bench chaos lock clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[36m%-8s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,10 @@ test: setup  ## Run the whole suite against real Kafka and real Postgres
 
 bench: setup  ## Measure against ceilings and peers (ROWS=votes,views for some rows)
 	@$(BIN)/python -m bench --rows "$(ROWS)"
+
+chaos: setup  ## Faults against all of it, then the checker: SEED, EVENTS, FAULTS, PLANTED=all|none
+	@SEED="$(SEED)" EVENTS="$(EVENTS)" FAULTS="$(FAULTS)" PLANTED="$(PLANTED)" BROKERS="$(BROKERS)" \
+		$(BIN)/python -m tests.chaos
 
 lock: setup  ## Resolve the lock files again from pyproject.toml
 	$(BIN)/pip-compile -q --upgrade --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url \

@@ -299,10 +299,11 @@ class Traffic:
                 page = await self.stack.http.get(f"{base}/queue?limit=20", headers=headers)
                 if page.status_code != 200:
                     continue
-                for item in self.random.sample(
-                    page.json()["items"], k=min(6, len(page.json()["items"]))
-                ):
+                items = page.json()["items"]
+                for item in self.random.sample(items, k=min(6, len(items))):
                     await self._decide(base, headers, item)
+                    if self.random.random() < 0.3:  # a colleague who looked at the same queue
+                        await self._decide(base, self.token("moderator", "colleague"), item)
 
     async def _decide(self, base: str, headers: dict[str, str], item: dict[str, Any]) -> None:
         expected = dict(item["expected"])
