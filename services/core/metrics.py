@@ -103,6 +103,20 @@ JUDGE_SECONDS = Histogram(
     "One judgement",
     buckets=(0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05),
 )
+LEARNED = Counter(
+    "veche_learned_total",
+    "Decisions that a model learned from, by whether it was right before",
+    ["site", "model", "guess"],
+)
+MODEL_QUALITY = Gauge(
+    "veche_model_quality",
+    "A model's accuracy, auc, log_loss and calibration_error over its last 1,000 decisions, "
+    "each judged before it was learned from",
+    ["site", "model", "measure"],
+)
+MODEL_VERSION = Gauge(
+    "veche_model_version", "Version of the model that this process scores with", ["site", "model"]
+)
 
 # --- counters
 PARKED_VOTES = Gauge("veche_parked_votes", "Votes whose comment is not known yet", ["partition"])

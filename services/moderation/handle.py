@@ -20,7 +20,7 @@ from services.core.events import (
     SitePolicySet,
 )
 from services.core.rules import Submission, Windows
-from services.core.store import comments, dirty, facts, outbox, outcomes, policies
+from services.core.store import comments, dirty, facts, models, outbox, outcomes, policies
 from services.moderation.gather import Gathered, gather
 
 Applied = tuple[Cause, Effect]
@@ -109,6 +109,7 @@ class Moderation:
             connection,
             [(cause.key, e.outcome, cause.recorded_at) for cause, e in applied if e.outcome],
         )
+        await models.add_lessons(connection, lessons(applied))
         await outbox.add(
             connection,
             batch.topic,
@@ -135,6 +136,24 @@ async def set_policies(connection: Connection, batch: Batch[SitePolicySet]) -> N
     """A batch of control.v1: the newest record of a site wins."""
     newest = {record.event.site: record.event.data for record in batch.records}
     await policies.put(connection, newest)
+
+
+def lessons(applied: Sequence[Applied]) -> list[models.Lesson]:
+    """What there is to learn from decisions that took effect."""
+    return [
+        models.Lesson(
+            cause.key,
+            event.id,
+            event.site,
+            event.data.comment,
+            effect.outcome.revision,
+            event.data.ruling == "reject",
+        )
+        for cause, effect in applied
+        if isinstance(event := cause.event, DecisionMade)
+        and effect.outcome is not None
+        and effect.outcome.result == "applied"
+    ]
 
 
 def measure(topic: str, applied: Sequence[Applied]) -> None:

@@ -21,7 +21,7 @@ from services.core.model.linear import Model, fingerprint
 from services.core.model.scale import scale
 
 BITS = 19
-STRENGTH = 20.0
+STRENGTH = 40.0
 """scikit-learn's C: how little the weights are held back."""
 _FEW = 3_000
 _GROUP_LETTERS = 60

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from services.core.model.features import Floats
 
-FLOOR = 0.3
+FLOOR = 2.0
 
 Number = float | NDArray[Any]
 

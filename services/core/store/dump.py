@@ -22,6 +22,8 @@ LEFT_OUT = {
     "fences.stopped_detail": "an operator's business",
     "fences.stopped_at": "an operator's business",
     "leases": "who works on what for a few seconds",
+    "lessons": "decisions that no model has learned from",
+    "models": "trained models; a rebuilt service learns anew",
     "claims": "who looks at what in the console",
     "migrations": "when the schema was made",
     "incarnations": "a rebuild begins a new one",
