@@ -315,6 +315,11 @@ def rebuilding(env: Mapping[str, str] = os.environ) -> bool:
     return env.get("VECHE_REBUILD", "") == "1"
 
 
+def decisions_needed(env: Mapping[str, str] = os.environ) -> int:
+    """VECHE_MODEL_DECISIONS: approvals and rejections, each, before a site's model is used."""
+    return _whole(env, "VECHE_MODEL_DECISIONS", 100)
+
+
 def masked(group: object) -> dict[str, str]:
     """A settings group for a log line: secrets and passwords never show."""
     shown = {}
