@@ -230,7 +230,14 @@ class FindingSeen(Struct, frozen=True, omit_defaults=True):
     action: Literal["note", "hold", "reject"]
     spans: list[tuple[int, int]] = []
     detail: dict[str, Any] = {}
-    """The values that the rule judged on, such as {"count": 6, "limit": 5}."""
+    """The values that the rule judged on, such as {"count(author, 10m)": 6}."""
+    version: str = ""
+    """Hash of the rule as it was."""
+    would: Literal["", "publish", "hold", "reject"] = ""
+    """What the rule says where that is not applied: in the shadow, or no more than a mark."""
+    shadow: bool = False
+    effects: dict[str, Any] = {}
+    """What else follows: labels, notify, limit, score."""
 
 
 class VerdictGiven(Struct, frozen=True, omit_defaults=True):

@@ -293,8 +293,9 @@ def rules_dir(env: Mapping[str, str] = os.environ) -> Path:
 
 
 def rules_texts(folder: Path) -> dict[str, str]:
-    """The ruleset's texts by name within the folder: `*.yml` and `words/*.txt`."""
-    files = [*folder.glob("*.yml"), *folder.glob("*.yaml"), *folder.glob("words/*.txt")]
+    """The ruleset's texts by name within the folder: `*.yml`, `words/*.txt`, `lists/*.txt`."""
+    globs = ("*.yml", "*.yaml", "words/*.txt", "lists/*.txt")
+    files = [file for each in globs for file in folder.glob(each)]
     if not files:
         raise Misconfigured(f"VECHE_RULES_DIR names {folder}, which has no rules (*.yml)")
     return {file.relative_to(folder).as_posix(): file.read_text("utf-8") for file in files}

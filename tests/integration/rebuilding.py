@@ -14,19 +14,17 @@ from services.core.produce import Outgoing
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 RULES = """\
-rules:
-  - id: held_words
-    family: words
-    action: hold
-    title: {ru: "Слово", en: "Word"}
-    reason: {ru: "Ждёт.", en: "Waits."}
-    lists: [words/held.txt]
-  - id: rejected_words
-    family: words
-    action: reject
-    title: {ru: "Слово", en: "Word"}
-    reason: {ru: "Нет.", en: "No."}
-    lists: [words/rejected.txt]
+id: held_words
+title: {ru: "Слово", en: "Word"}
+reason: {ru: "Ждёт.", en: "Waits."}
+when: {lists: [words/held.txt]}
+then: hold
+---
+id: rejected_words
+title: {ru: "Слово", en: "Word"}
+reason: {ru: "Нет.", en: "No."}
+when: {lists: [words/rejected.txt]}
+then: reject
 """
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -181,11 +182,12 @@ async def test_batches_of_one_and_of_all_leave_the_same_tables(
 
 
 TIGHT = """
-rules:
-  - {id: flood, family: floods, action: hold, more_than: 3, within_minutes: 2, TEXTS}
-  - {id: own, family: repeats, action: hold, scope: author, at_least: 2, within_minutes: 3, TEXTS}
-  - {id: site, family: repeats, action: note, scope: site, at_least: 4, within_minutes: 1, TEXTS}
-  - {id: newcomer, family: new_authors, action: note, fewer_than: 4, TEXTS}
+- {id: flood, scope: {event: [submitted]}, when: "count(author, 2m) > 3", then: hold, TEXTS}
+- {id: own, when: "copies(author, 3m) >= 2", then: hold, TEXTS}
+- {id: site, when: "copies(site, 1m) >= 4", then: note, TEXTS}
+- {id: wide, when: "authors(copies, 2m) >= 3", then: note, TEXTS}
+- {id: newcomer, when: "author.published < 4", then: note, TEXTS}
+- {id: young, when: "author.age_days < 0.001", then: note, TEXTS}
 """.replace("TEXTS", "title: {ru: а, en: a}, reason: {ru: а, en: a}")
 
 
@@ -213,7 +215,7 @@ async def test_facts_do_not_depend_on_the_batch_though_times_are_stated_in_any_o
         await run(pool, moderation(ruleset), rows, size)
         assert await tables(pool) == one_by_one
     found = {f["rule"] for row in await all_outcomes(pool) for f in found_in(row)}
-    assert found == {"flood", "own", "site", "newcomer"}
+    assert found == {"flood", "own", "site", "wide", "newcomer", "young"}
 
 
 def found_in(row: Any) -> list[Any]:
@@ -285,10 +287,11 @@ async def test_policy_of_the_site_holds_first(pool: Pool, ruleset: Ruleset) -> N
 
 
 async def test_comment_waits_where_rules_cannot_run(pool: Pool, ruleset: Ruleset) -> None:
-    def broken(comment: Submission, facts: Facts) -> None:
+    def broken(comment: Submission) -> bool:
         raise ZeroDivisionError
 
-    failing = Ruleset(ruleset.rules, (broken,), ruleset.windows, ruleset.hash)
+    rules = tuple(replace(rule, in_scope=broken) for rule in ruleset.compiled)
+    failing = replace(ruleset, compiled=rules)
     await run(pool, moderation(failing), records([opened("d1"), said("d1", "c1", "текст")]), 10)
     row = (await all_outcomes(pool))[-1]
     assert (row["result"], row["reason"], row["status"]) == ("held", "rule_error", "pending")

@@ -163,10 +163,10 @@ def test_a_ruleset_that_does_not_load_ends_the_process_with_a_sentence(
     services: Services, tmp_path: Any
 ) -> None:
     (tmp_path / "rules").mkdir()
-    (tmp_path / "rules" / "bad.yml").write_text("rules:\n  - id: x\n    family: wrods\n")
+    (tmp_path / "rules" / "bad.yml").write_text("id: x\nwhen: {wrods: [a]}\n")
     moderation = services.start("moderation", {"VECHE_RULES_DIR": str(tmp_path / "rules")})
     wait(lambda: not moderation.running)
-    assert "bad.yml:3: there is no family 'wrods'; did you mean 'words'?" in moderation.log_text()
+    assert "bad.yml:2:8: 'wrods' is not known here; did you mean 'words'?" in moderation.log_text()
 
 
 def wait(reached: Callable[[], bool], seconds: float = 20.0) -> None:

@@ -130,7 +130,8 @@ def _judged(
     reading = cause.reading
     assert reading is not None, "an event with a body comes with its reading"
     judgement = verdict_of(
-        _submission(cause, comment, reading), state.discussion.policy or policy.policy
+        _submission(state.discussion, cause, comment, reading),
+        state.discussion.policy or policy.policy,
     )
     action, reason = _ruled(before, judgement)
     match action:
@@ -212,7 +213,9 @@ def _rejected(comment: Comment) -> Comment:
     )
 
 
-def _submission(cause: Cause, comment: Comment, reading: Reading) -> Submission:
+def _submission(
+    discussion: Discussion, cause: Cause, comment: Comment, reading: Reading
+) -> Submission:
     return Submission(
         discussion=cause.key,
         comment=comment.comment,
@@ -221,4 +224,6 @@ def _submission(cause: Cause, comment: Comment, reading: Reading) -> Submission:
         author=comment.author,
         at=cause.at,
         reading=reading,
+        section=discussion.section,
+        language=discussion.language,
     )

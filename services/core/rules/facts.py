@@ -7,13 +7,27 @@ it is applied, so batches of one and of 2,000 give each comment the same facts.
 from __future__ import annotations
 
 from bisect import bisect_right, insort
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from services.core.events import DiscussionKey, Policy
 from services.core.rules.reading import Reading
+
+Value: TypeAlias = bool | int | float | str | None
+"""None is unknown, which is not false."""
+
+_SECONDS_A_DAY = 86_400
+
+
+class Query(NamedTuple):
+    """A value over a window that a rule asks for, such as `count(author, 10m)`."""
+
+    what: str
+    over: str
+    window: timedelta
+    key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +41,9 @@ class Submission:
     author: str
     at: datetime
     reading: Reading
+    section: str = ""
+    language: str = ""
+    """The discussion's, as its portal states them."""
 
 
 class Windows(NamedTuple):
@@ -39,6 +56,10 @@ class Windows(NamedTuple):
     own_copies_most: int = 0
     site_copies_most: int = 0
     """Uses of the same text, by the author and on the site; repeats count them."""
+    first: bool = False
+    """Whether a rule asks since when an author writes."""
+    queries: tuple[Query, ...] = ()
+    """What the rules ask; the members above follow from it."""
 
 
 class Use(NamedTuple):
@@ -52,27 +73,17 @@ class Use(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Lists hold the newest within the ruleset's windows, cut at its limits, the newest last."""
+    """What was gathered about a comment, by the features' names; what is not there is unknown.
 
-    published: int = 0
-    rejected: int = 0
-    """The author's comments on the site that stand published or rejected now."""
-    recent: tuple[Use, ...] = ()
-    """The author's earlier comments."""
-    own_copies: tuple[Use, ...] = ()
-    site_copies: tuple[Use, ...] = ()
-    """Other comments with the same text."""
+    Counts over windows are cut at the ruleset's limits: a count says so many or more.
+    """
+
+    values: Mapping[str, Value] = field(default_factory=dict)
     policy: Policy = "publish_first"
 
     def seen(self) -> dict[str, Any]:
-        """The facts as recorded with an outcome."""
-        return {
-            "published": self.published,
-            "rejected": self.rejected,
-            "recent": len(self.recent),
-            "own_copies": len(self.own_copies),
-            "site_copies": len(self.site_copies),
-        }
+        """The facts as recorded with an outcome: `Facts(seen)` judges alike."""
+        return dict(self.values)
 
 
 Author = tuple[str, str]
@@ -96,6 +107,10 @@ class History:
     _recent: dict[Author, list[Use]] = field(default_factory=dict)
     _own_copies: dict[tuple[Author, bytes], list[Use]] = field(default_factory=dict)
     _site_copies: dict[Text, list[Use]] = field(default_factory=dict)
+    _first: dict[Author, datetime] = field(default_factory=dict)
+
+    def found_first(self, author: Author, at: datetime) -> None:
+        self._first[author] = at
 
     def found_recent(self, author: Author, uses: Iterable[Use]) -> None:
         self._recent[author] = sorted(set(uses))
@@ -111,6 +126,7 @@ class History:
         author = (submission.site, submission.author)
         text = (submission.site, submission.reading.body_hash)
         use = Use(submission.at, submission.discussion, submission.comment, submission.author)
+        self._first[author] = min(submission.at, self._first.get(author, submission.at))
         if submission.revision == 1:
             _add(self._recent.setdefault(author, []), use)
         _add(self._own_copies.setdefault((author, text[1]), []), use)
@@ -131,22 +147,57 @@ class History:
         body_hash = submission.reading.body_hash
         totals = self.totals.get(author) or Totals()
         windows = self.windows
-        return Facts(
-            published=totals.published,
-            rejected=totals.rejected,
-            recent=_newest(
+        values: dict[str, Value] = {
+            "author.published": totals.published,
+            "author.rejected": totals.rejected,
+        }
+        if windows.first:
+            age = submission.at - self._first.get(author, submission.at)
+            values["author.age_days"] = round(max(age.total_seconds(), 0) / _SECONDS_A_DAY, 4)
+        if windows.queries:
+            recent = _newest(
                 self._recent.get(author), submission, windows.recent, windows.recent_most
-            ),
-            own_copies=_newest(
+            )
+            own = _newest(
                 self._own_copies.get((author, body_hash)),
-                submission, windows.copies, windows.own_copies_most,
-            ),
-            site_copies=_newest(
+                submission,
+                windows.copies,
+                windows.own_copies_most,
+            )
+            site = _newest(
                 self._site_copies.get((submission.site, body_hash)),
                 submission, windows.copies, windows.site_copies_most,
-            ),
-            policy=policy,
-        )  # fmt: skip
+            )  # fmt: skip
+            for query in windows.queries:
+                values[query.key] = answer(query, submission, recent, own, site)
+        return Facts(values, policy)
+
+
+def answer(
+    query: Query,
+    submission: Submission,
+    recent: tuple[Use, ...],
+    own: tuple[Use, ...],
+    site: tuple[Use, ...],
+) -> Value:
+    """What a query comes to: the uses are earlier ones, other comments', the newest last."""
+    uses = {"author": own, "site": site, "copies": site, "near": ()}.get(query.over, ())
+    if query.what in ("count", "discussions"):
+        uses = recent
+    since = submission.at - query.window
+    inside = [use for use in uses if use.at > since]
+    match query.what, query.over:
+        case "count", "author":
+            return 1 + len(inside)
+        case "count", "author_here":
+            return 1 + sum(use.discussion == submission.discussion for use in inside)
+        case "discussions", _:
+            return len({use.discussion for use in inside} | {submission.discussion})
+        case "copies", _:
+            return len({(use.discussion, use.comment) for use in inside})
+        case "authors", "copies":
+            return len({use.author for use in inside} | {submission.author})
+    return None
 
 
 def _add(uses: list[Use], use: Use) -> None:

@@ -2,27 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
 
 from services.core.events import FindingSeen, VerdictGiven
+from services.core.rules import condition
+from services.core.rules.condition import Context, Evidence
 from services.core.rules.facts import Facts, Submission
-from services.core.rules.ruleset import Ruleset
+from services.core.rules.ruleset import Compiled, Ruleset
 
 POLICY = "policy"
 """The finding that a site or discussion which holds first adds to every comment."""
 
 RULE_ERROR = "rule_error"
-"""The finding that holds a comment whose rules could not run."""
+"""The finding that holds a comment whose rules could not run; `detail.rule` names the rule."""
+
+MAX_SPANS = 20
 
 
-def judge(comment: Submission, facts: Facts, ruleset: Ruleset) -> VerdictGiven:
-    """Pure: equal comments, facts and rulesets give equal verdicts. All rules run."""
-    findings = [
-        finding for check in ruleset.checks if (finding := check(comment, facts)) is not None
-    ]
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How long one rule may look at one comment; the clock is the caller's."""
+
+    clock: Callable[[], float]
+    seconds: float = 0.05
+
+
+def judge(
+    comment: Submission, facts: Facts, ruleset: Ruleset, budget: Budget | None = None
+) -> VerdictGiven:
+    """Pure but for the budget: equal comments, facts and rulesets give equal verdicts.
+
+    All rules run; one that throws, or overruns the budget, holds the comment.
+    """
+    context = Context(comment, facts, ruleset.index)
+    findings: list[FindingSeen] = []
+    began = budget.clock() if budget is not None else 0.0
+    for rule in ruleset.candidates(context):
+        try:
+            found = _look(rule, context)
+        except Exception as error:  # noqa: BLE001 - any bug of a rule: hold, never publish
+            found = _failed(rule, type(error).__name__)
+        if budget is not None:
+            now = budget.clock()
+            if now - began > budget.seconds:
+                found = _failed(rule, "over budget")
+            began = now
+        if found is not None:
+            findings.append(found)
     if facts.policy == "hold_first":
         findings.append(FindingSeen(rule=POLICY, action="hold", detail={"policy": facts.policy}))
-    return fold(findings, ruleset.hash)
+    return fold(findings, ruleset.name)
 
 
 def fold(findings: Iterable[FindingSeen], ruleset: str) -> VerdictGiven:
@@ -34,3 +65,63 @@ def fold(findings: Iterable[FindingSeen], ruleset: str) -> VerdictGiven:
     if "hold" in actions:
         return VerdictGiven(action="hold", ruleset=ruleset, findings=found)
     return VerdictGiven(action="publish", ruleset=ruleset, findings=found)
+
+
+def _look(rule: Compiled, context: Context) -> FindingSeen | None:
+    if not rule.in_scope(context.comment):
+        return None
+    answer = rule.tree.test(context)
+    if answer is False:
+        return None
+    evidence = Evidence()
+    action: str = rule.rule.effect.action
+    if answer is None:
+        evidence.detail["unknown"] = condition.unknown(rule.tree, context)
+        match rule.rule.on_missing:
+            case "hold":
+                action = "hold"
+            case "match":
+                pass
+            case _:
+                return _finding(rule, "note", evidence, skipped=True)
+    else:
+        condition.show(rule.tree, context, evidence)
+    return _finding(rule, action, evidence)
+
+
+def _finding(
+    rule: Compiled, action: str, evidence: Evidence, *, skipped: bool = False
+) -> FindingSeen:
+    applied = rule.rule.status == "live" and action in ("hold", "reject")
+    effect = rule.rule.effect
+    effects: dict[str, Any] = {}
+    if not skipped:
+        for name in ("labels", "notify"):
+            if named := getattr(effect, name):
+                effects[name] = list(named)
+        if effect.limit:
+            effects["limit"] = effect.limit
+        if effect.score:
+            effects["score"] = effect.score
+    return FindingSeen(
+        rule=rule.rule.id,
+        action=action if applied else "note",  # type: ignore[arg-type]
+        spans=sorted(set(evidence.spans))[:MAX_SPANS],
+        detail=evidence.detail,
+        version=rule.version,
+        would="" if applied or action == "note" else action,  # type: ignore[arg-type]
+        shadow=rule.rule.status == "shadow",
+        effects=effects,
+    )
+
+
+def _failed(rule: Compiled, why: str) -> FindingSeen:
+    """A failing shadow rule holds nothing: it was never to be applied."""
+    live = rule.rule.status == "live"
+    return FindingSeen(
+        rule=RULE_ERROR,
+        action="hold" if live else "note",
+        detail={"rule": rule.rule.id, "error": why},
+        version=rule.version,
+        shadow=not live,
+    )

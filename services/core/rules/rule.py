@@ -1,44 +1,135 @@
-"""What every rule has: a name, an action, and what people are told, in Russian and English."""
+"""How a rule is written: the declarations that the loader, the editors' schema and the docs share.
+
+A rule is one YAML document. `when` is a tree of matchers and comparisons; `then` says what
+follows; `tests` stand beside it. Every member below is a key of the document.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta, Struct
 
-from services.core.events import FindingSeen
-from services.core.rules.facts import Facts, Submission
-from services.core.rules.reading import Span
-
-Action = Literal["note", "hold", "reject"]
+Word = Annotated[str, Meta(min_length=1, max_length=200)]
+ListName = Annotated[str, Meta(pattern=r"^(words|lists)/[A-Za-z0-9_.-]+\.txt$")]
+Pattern = Annotated[str, Meta(min_length=1, max_length=1_000)]
 RuleId = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 Sentence = Annotated[str, Meta(min_length=1, max_length=500)]
-Count = Annotated[int, Meta(ge=1, le=100)]
-Minutes = Annotated[int, Meta(ge=1, le=7 * 24 * 60)]
-
-MAX_SPANS = 20
+Name = Annotated[str, Meta(min_length=1, max_length=64)]
+Value: TypeAlias = bool | int | float | str | None
 
 
-class Texts(Struct, frozen=True, forbid_unknown_fields=True):
+def _key(name: str) -> str:
+    return name.rstrip("_")
+
+
+class Declared(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename=_key):
+    """A mapping of a rule's document; keys that are Python's own words end in `_` here."""
+
+
+class Texts(Declared, frozen=True, kw_only=True):
     ru: Sentence
     en: Sentence
 
 
-class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="family"):
+class Links(Declared, frozen=True, kw_only=True):
+    """Links, those to the domains of `except` and their subdomains not counted."""
+
+    more_than: Annotated[int, Meta(ge=0, le=100)] = 0
+    except_: tuple[Word, ...] = ()
+
+
+class Condition(Declared, frozen=True, kw_only=True):
+    """Several keys in one mapping must all hold."""
+
+    all: tuple[Node, ...] | None = None
+    any: tuple[Node, ...] | None = None
+    none: tuple[Node, ...] | None = None
+    not_: Node | None = None
+    words: tuple[Word, ...] | None = None
+    """Words and phrases; `stem*` is every word that begins so."""
+    lists: tuple[ListName, ...] | None = None
+    """Files of words, one entry a line, `#` begins a comment."""
+    patterns: tuple[Pattern, ...] | None = None
+    """RE2 patterns, searched in the folded text (lower case, `ё` as `е`)."""
+    domains: tuple[Word, ...] | None = None
+    """A link to one of these, or to a subdomain."""
+    domain_lists: tuple[ListName, ...] | None = None
+    links: Links | None = None
+    finds: tuple[Name, ...] | None = None
+    """Detectors, such as `phone`, `card` or `email` (docs/rules.md lists them)."""
+
+
+Node: TypeAlias = str | Condition
+"""A comparison such as `author.published < 3`, or a mapping of matchers."""
+
+
+class Scope(Declared, frozen=True, kw_only=True):
+    """Where the rule looks; what is left out is not asked."""
+
+    site: tuple[Name, ...] = ()
+    section: tuple[Name, ...] = ()
+    language: tuple[Name, ...] = ()
+    """The discussion's, as its portal states them."""
+    event: tuple[Literal["submitted", "edited"], ...] = ()
+
+
+class Then(Declared, frozen=True, kw_only=True):
+    action: Literal["note", "publish", "hold", "reject"] = "note"
+    """`publish` marks a comment as good and never overrides a hold or a reject."""
+    labels: tuple[Name, ...] = ()
+    notify: tuple[Name, ...] = ()
+    limit: Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,3}[smhd]$")] = ""
+    """How long its author should be slowed down."""
+    score: Annotated[float, Meta(ge=-100, le=100)] = 0
+
+
+class Limits(Declared, frozen=True, kw_only=True):
+    """Actions of this rule; beyond them its rejects only hold."""
+
+    per_hour: Annotated[int, Meta(ge=1)] | None = None
+    per_day: Annotated[int, Meta(ge=1)] | None = None
+
+
+class Case(Declared, frozen=True, kw_only=True):
+    text: Annotated[str, Meta(max_length=20_000)]
+    facts: dict[str, Value] = {}
+    """By feature: `author.published: 0`, `count(author, 10m): 6`; null is unknown."""
+    event: Literal["submitted", "edited"] = "submitted"
+    site: str = "portal"
+    section: str = ""
+    language: str = ""
+
+
+class Tests(Declared, frozen=True, kw_only=True):
+    must_match: tuple[str | Case, ...] = ()
+    must_not_match: tuple[str | Case, ...] = ()
+    evasions: tuple[str | Case, ...] = ()
+    """Disguises of what must match."""
+
+
+class Rule(Declared, frozen=True, kw_only=True):
     """`title` is what moderators read, `reason` what the author of the comment is told."""
 
     id: RuleId
-    action: Action
     title: Texts
     reason: Texts
+    policy: Name = ""
+    owner: Name = ""
+    status: Literal["draft", "shadow", "live", "paused"] = "live"
+    """draft and paused do not run; shadow is recorded and changes nothing."""
+    expires: Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")] = ""
+    """The first day, in UTC, on which the rule looks no more."""
+    priority: Annotated[int, Meta(ge=-1_000, le=1_000)] = 0
+    """Orders findings, the highest first; it stops no other rule."""
+    scope: Scope = Scope()
+    when: Node
+    on_missing: Literal["match", "skip", "hold"] | None = None
+    """What follows where the tree hangs on a value that is unknown."""
+    then: Then | Literal["note", "publish", "hold", "reject"]
+    limits: Limits = Limits()
+    tests: Tests = Tests()
 
-    def finding(self, spans: list[Span], **detail: Any) -> FindingSeen:
-        return FindingSeen(rule=self.id, action=self.action, spans=spans[:MAX_SPANS], detail=detail)
-
-
-Check: TypeAlias = Callable[[Submission, Facts], FindingSeen | None]
-"""A rule, compiled: says what it found in one comment, or None."""
-
-Lists: TypeAlias = Mapping[str, str]
-"""The texts of the word lists by their file names, such as `words/ru.txt`."""
+    @property
+    def effect(self) -> Then:
+        return self.then if isinstance(self.then, Then) else Then(action=self.then)

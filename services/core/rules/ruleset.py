@@ -1,162 +1,215 @@
-"""The ruleset, a value: rules in order, compiled, and the hash that names them.
+"""The ruleset, a value: rules, compiled, one index over all of them, and the hash that names it.
 
 Loaded from texts (the process's `__main__` reads the files). A mistake is a BadRuleset that names
-the file, the line and the nearest valid name.
+the file, the line, the column and the nearest valid name.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import timedelta
-from difflib import get_close_matches
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from typing import Any
 
-import msgspec
-
 from services.core.errors import BadRuleset
-from services.core.rules import behaviour, links, shape, words
-from services.core.rules.facts import Windows
-from services.core.rules.rule import Check, Lists, Rule, Texts
-from services.core.rules.strict_yaml import Document, Path
+from services.core.rules.condition import Builder, Context, Index, Misplaced, Tree, triggers
+from services.core.rules.document import Stated, stated_rules
+from services.core.rules.expression import Comparison
+from services.core.rules.facts import Submission, Windows
+from services.core.rules.rule import Rule
 
-FAMILIES: dict[str, type[Rule]] = {
-    "words": words.Words,
-    "links": links.Links,
-    "repeats": behaviour.Repeats,
-    "floods": behaviour.Floods,
-    "new_authors": behaviour.NewAuthors,
-    "shouting": shape.Shouting,
-    "length": shape.Length,
-}
 RESERVED = frozenset({"policy", "rule_error", "report", "rejected_before"})
 """Names that findings and reasons of the machinery have."""
 
-_PATH_PART = re.compile(r"\[(\d+)\]|\.([^.\[]+)")
+_MOST = 500
+"""Earlier comments that a count looks at, at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    rule: Rule
+    tree: Tree
+    version: str
+    """Twelve hex digits over the rule, its tests left out, and the lists that it names."""
+    in_scope: Callable[[Submission], bool]
 
 
 @dataclass(frozen=True)
 class Ruleset:
     rules: tuple[Rule, ...]
-    checks: tuple[Check, ...]
+    """All of them, drafts and paused ones too, in the order of files and lines."""
+    compiled: tuple[Compiled, ...]
+    """Those that run, the highest priority first, then by id."""
+    idle: tuple[Compiled, ...]
+    """Drafts and paused ones: they are tested and explained, and do not run."""
+    index: Index
     windows: Windows
+    scores: frozenset[str]
+    """The classifiers that rules ask."""
+    comparisons: tuple[Comparison, ...]
     hash: str
-    """Hex SHA-256 of the canonical content: rules in order, and the word lists that they name."""
+    """Hex SHA-256 of the content: rules by id, and the lists that they name."""
+    always: tuple[int, ...] = ()
+    by_trigger: Mapping[int, tuple[int, ...]] | None = None
+    off: frozenset[str] = frozenset()
+    """Rules switched off since: see `without`."""
+
+    @property
+    def name(self) -> str:
+        """What verdicts are signed with."""
+        return self.hash if not self.off else f"{self.hash}-{'-'.join(sorted(self.off))}"
 
     def rule(self, id: str) -> Rule | None:
         return next((rule for rule in self.rules if rule.id == id), None)
 
+    def without(self, ids: Iterable[str]) -> Ruleset:
+        """The same with these rules switched off: how the live side parts with one that fails."""
+        return replace(self, off=self.off | frozenset(ids))
+
+    def candidates(self, context: Context) -> Iterable[Compiled]:
+        """The rules that this comment might match: those whose words are not there are skipped."""
+        numbers: Iterable[int] = self.always
+        if self.by_trigger is not None and (context.words or context.patterns):
+            found = set(self.always)
+            for trigger in (*context.words, *context.patterns):
+                found.update(self.by_trigger.get(trigger, ()))
+            numbers = sorted(found)
+        compiled = self.compiled
+        if not self.off:
+            return [compiled[n] for n in numbers]
+        return [compiled[n] for n in numbers if compiled[n].rule.id not in self.off]
+
 
 def load(texts: Mapping[str, str]) -> Ruleset:
-    """A ruleset from a folder's texts by file name: `*.yml` in name order, `words/*.txt`.
+    """A ruleset from a folder's texts by file name: `*.yml`, and the lists `*/*.txt`.
 
     Raises BadRuleset.
     """
-    rules: list[Rule] = []
-    checks: list[Check] = []
     lists = {name: text for name, text in texts.items() if name.endswith(".txt")}
-    for file in sorted(name for name in texts if name.endswith((".yml", ".yaml"))):
-        document = Document(file, texts[file])
-        for position, stated in enumerate(_rules_of(document)):
-            path: Path = ("rules", position)
-            rule = _rule(document, path, stated)
-            if rule.id in RESERVED or any(rule.id == other.id for other in rules):
-                raise document.at((*path, "id"), f"the id {rule.id!r} is taken")
-            try:
-                checks.append(_compile(rule, lists))
-            except BadRuleset as error:
-                raise document.at(path, str(error)) from None
-            rules.append(rule)
-    return Ruleset(tuple(rules), tuple(checks), _windows(rules), _hash(rules, lists))
+    builder = Builder(lists)
+    rules: list[Rule] = []
+    compiled: list[Compiled] = []
+    versions: dict[str, str] = {}
+    for stated in stated_rules(texts):
+        rule = stated.rule
+        if rule.id in RESERVED or rule.id in versions:
+            raise stated.at(("id",), f"the id {rule.id!r} is taken")
+        compiled.append(_compile(stated, builder, lists))
+        rules.append(rule)
+        versions[rule.id] = compiled[-1].version
+    return _assemble(rules, compiled, versions, builder)
 
 
-def _rules_of(document: Document) -> list[Any]:
-    value = document.value
-    if not isinstance(value, dict) or not isinstance(value.get("rules"), list):
-        raise document.at((), "a ruleset is a document with a list named `rules`")
-    for key in value:
-        if key != "rules":
-            raise document.at((key,), f"{key!r} is not known here; did you mean 'rules'?")
-    return list(value["rules"])
-
-
-def _rule(document: Document, path: Path, stated: Any) -> Rule:
-    if not isinstance(stated, dict):
-        raise document.at(path, "a rule is a mapping with id, family, action, title and reason")
-    family = stated.get("family")
-    if not isinstance(family, str) or family not in FAMILIES:
-        raise document.at(
-            (*path, "family"), f"there is no family {family!r}{_nearest(family, FAMILIES)}"
-        )
-    kind = FAMILIES[family]
-    known = ["family", *kind.__struct_fields__]
-    _only(document, path, stated, known)
-    for texts in ("title", "reason"):
-        if isinstance(stated.get(texts), dict):
-            _only(document, (*path, texts), stated[texts], list(Texts.__struct_fields__))
+def _compile(stated: Stated, builder: Builder, lists: Mapping[str, str]) -> Compiled:
+    """Raises BadRuleset."""
+    rule = stated.rule
+    before, used = len(builder.comparisons), len(builder.lists_used)
     try:
-        return msgspec.convert(stated, kind, strict=True)
-    except msgspec.ValidationError as error:
-        text, _, where = str(error).partition(" - at `$")
-        parts: Path = tuple(
-            int(index) if index else name for index, name in _PATH_PART.findall(where.rstrip("`"))
+        tree = builder.tree(rule.when)
+    except Misplaced as error:
+        raise stated.at(error.path, str(error)) from None
+    asked = builder.comparisons[before:]
+    if rule.on_missing is None and (may_miss := [c.text for c in asked if c.may_miss]):
+        raise stated.at(
+            ("when",),
+            f"`{may_miss[0]}` may be unknown: state `on_missing` as match, skip or hold",
         )
-        name = "".join(f".{part}" for part in parts)
-        raise document.at((*path, *parts), f"{text}{f' ({name[1:]})' if name else ''}") from None
+    if rule.expires:
+        try:
+            date.fromisoformat(rule.expires)
+        except ValueError:
+            raise stated.at(("expires",), f"there is no day {rule.expires}") from None
+    content = {key: value for key, value in stated.value.items() if key != "tests"}
+    named = {name: lists[name] for name in builder.lists_used[used:]}
+    return Compiled(rule, tree, _hash([content, named])[:12], _scope(rule))
 
 
-def _only(document: Document, path: Path, stated: dict[str, Any], known: list[str]) -> None:
-    for key in stated:
-        if key not in known:
-            raise document.at((*path, key), f"{key!r} is not known here{_nearest(key, known)}")
-
-
-def _nearest(name: object, known: list[str] | dict[str, Any]) -> str:
-    close = get_close_matches(str(name), known, n=1, cutoff=0.5)
-    return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(known)}"
-
-
-def _compile(rule: Rule, lists: Lists) -> Check:
-    match rule:
-        case words.Words():
-            return words.compile_words(rule, lists)
-        case links.Links():
-            return links.compile_links(rule)
-        case behaviour.Repeats():
-            return behaviour.compile_repeats(rule)
-        case behaviour.Floods():
-            return behaviour.compile_floods(rule)
-        case behaviour.NewAuthors():
-            return behaviour.compile_new_authors(rule)
-        case shape.Shouting():
-            return shape.compile_shouting(rule)
-        case shape.Length():
-            return shape.compile_length(rule)
-    raise AssertionError(rule)
-
-
-def _windows(rules: list[Rule]) -> Windows:
-    floods = [rule for rule in rules if isinstance(rule, behaviour.Floods)]
-    repeats = [rule for rule in rules if isinstance(rule, behaviour.Repeats)]
-    own = [rule.at_least for rule in repeats if rule.scope == "author"]
-    site = [rule.at_least for rule in repeats if rule.scope == "site"]
-    return Windows(
-        recent=timedelta(minutes=max((rule.within_minutes for rule in floods), default=0)),
-        recent_most=max((rule.more_than for rule in floods), default=0),
-        copies=timedelta(minutes=max((rule.within_minutes for rule in repeats), default=0)),
-        own_copies_most=max(own, default=0),
-        site_copies_most=max(site, default=0),
+def _assemble(
+    rules: list[Rule], compiled: list[Compiled], versions: Mapping[str, str], builder: Builder
+) -> Ruleset:
+    running = [each for each in compiled if each.rule.status in ("live", "shadow")]
+    running.sort(key=lambda each: (-each.rule.priority, each.rule.id))
+    always: list[int] = []
+    by_trigger: dict[int, list[int]] = {}
+    for n, each in enumerate(running):
+        needed = triggers(each.tree)
+        if needed is None:
+            always.append(n)
+        for trigger in needed or ():
+            by_trigger.setdefault(trigger, []).append(n)
+    comparisons = tuple(dict.fromkeys(builder.comparisons))
+    return Ruleset(
+        rules=tuple(rules),
+        compiled=tuple(running),
+        idle=tuple(each for each in compiled if each.rule.status not in ("live", "shadow")),
+        index=builder.index(),
+        windows=_windows(comparisons),
+        scores=frozenset(each.score for each in comparisons if each.score),
+        comparisons=comparisons,
+        hash=_hash(sorted(versions.items())),
+        always=tuple(always),
+        by_trigger={trigger: tuple(numbers) for trigger, numbers in by_trigger.items()},
     )
 
 
-def _hash(rules: list[Rule], lists: Lists) -> str:
-    named = {name for rule in rules if isinstance(rule, words.Words) for name in rule.lists}
-    content = {
-        "rules": [msgspec.to_builtins(rule) for rule in rules],
-        "lists": {name: lists[name] for name in sorted(named)},
-    }
+def _scope(rule: Rule) -> Callable[[Submission], bool]:
+    scope = rule.scope
+    ends = date.fromisoformat(rule.expires) if rule.expires else None
+    if scope == type(scope)() and ends is None:
+        return lambda comment: True
+
+    def in_scope(comment: Submission) -> bool:
+        event = "submitted" if comment.revision == 1 else "edited"
+        return (
+            (not scope.site or comment.site in scope.site)
+            and (not scope.section or comment.section in scope.section)
+            and (not scope.language or comment.language in scope.language)
+            and (not scope.event or event in scope.event)
+            and (ends is None or comment.at.date() < ends)
+        )
+
+    return in_scope
+
+
+def _windows(comparisons: Iterable[Comparison]) -> Windows:
+    queries = {}
+    recent = copies = timedelta()
+    most = {"recent": 0, "author": 0, "site": 0}
+    first = False
+    for each in comparisons:
+        first = first or each.key == "author.age_days"
+        query = each.query
+        if query is None:
+            continue
+        queries[query.key] = query
+        bound = int(float(each.bound)) + 1 if isinstance(each.bound, int | float) else 1
+        # Of these only some of what is looked at counts.
+        bound = bound * 10 if query.over in ("author_here", "copies") else bound
+        bound = bound * 10 if query.what == "discussions" else bound
+        if query.what in ("count", "discussions"):
+            recent, kind = max(recent, query.window), "recent"
+        elif query.over == "near":
+            continue
+        else:
+            copies = max(copies, query.window)
+            kind = "author" if query.over == "author" else "site"
+        most[kind] = min(max(most[kind], bound), _MOST)
+    return Windows(
+        recent=recent,
+        recent_most=most["recent"],
+        copies=copies,
+        own_copies_most=most["author"],
+        site_copies_most=most["site"],
+        first=first,
+        queries=tuple(queries[key] for key in sorted(queries)),
+    )
+
+
+def _hash(content: Any) -> str:
     canonical = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+__all__ = ["BadRuleset", "Compiled", "Ruleset", "load"]

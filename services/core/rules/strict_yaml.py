@@ -1,6 +1,6 @@
 """YAML without surprises: no tags, anchors or duplicate keys; `no` is a word, `true` is a truth.
 
-Every value keeps the line that it stands on, so an error can name it.
+Every value keeps the line and column that it stands on, so an error can name them.
 """
 
 from __future__ import annotations
@@ -15,39 +15,31 @@ from services.core.errors import BadRuleset
 Path = tuple[str | int, ...]
 _WHOLE = re.compile(r"-?(0|[1-9][0-9]*)").fullmatch
 _DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)\.[0-9]+").fullmatch
+Place = tuple[int, int]
+"""Line and column, from 1."""
 
 
 class Document:
-    """A parsed text: `value` of plain dicts, lists and scalars, and the line of every path."""
+    """A parsed document: `value` of plain dicts, lists and scalars, and the place of every path."""
 
-    def __init__(self, file: str, text: str) -> None:
-        """Raises BadRuleset with file and line."""
+    def __init__(self, file: str, node: yaml.Node) -> None:
+        """Raises BadRuleset with file, line and column."""
         self.file = file
-        self.lines: dict[Path, int] = {(): 1}
-        try:
-            # These show as events only: a composed node does not tell them.
-            for event in yaml.parse(text, Loader=yaml.SafeLoader):
-                if getattr(event, "anchor", None) or getattr(event, "tag", None):
-                    line = event.start_mark.line + 1 if event.start_mark else 1
-                    raise self._bad(line, "anchors and aliases, and tags, are not used here")
-            node = yaml.compose(text, Loader=yaml.SafeLoader)
-        except yaml.YAMLError as error:
-            mark = getattr(error, "problem_mark", None)
-            line = mark.line + 1 if mark else 1
-            raise self._bad(line, getattr(error, "problem", None) or str(error)) from None
-        self.value = self._value(node, ()) if node is not None else None
+        self.places: dict[Path, Place] = {(): _place(node.start_mark)}
+        self.keys: dict[Path, Place] = {}
+        self.value = self._value(node, ())
 
     def at(self, path: Path, message: str) -> BadRuleset:
-        """An error at the deepest part of `path` whose line is known."""
-        while path not in self.lines:
+        """An error at the deepest part of `path` whose place is known."""
+        while path not in self.places:
             path = path[:-1]
-        return self._bad(self.lines[path], message)
+        return bad(self.file, self.places[path], message)
 
-    def _bad(self, line: int, message: str) -> BadRuleset:
-        return BadRuleset(f"{self.file}:{line}: {message}")
+    def at_key(self, path: Path, message: str) -> BadRuleset:
+        return bad(self.file, self.keys[path], message)
 
     def _value(self, node: yaml.Node, path: Path) -> Any:
-        self.lines[path] = node.start_mark.line + 1
+        self.places[path] = _place(node.start_mark)
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
@@ -58,15 +50,46 @@ class Document:
     def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
         mapping: dict[str, Any] = {}
         for key_node, value_node in node.value:
-            line = key_node.start_mark.line + 1
+            place = _place(key_node.start_mark)
             if not isinstance(key_node, yaml.ScalarNode):
-                raise self._bad(line, "a key must be a word")
+                raise bad(self.file, place, "a key must be a word")
             key = key_node.value
             if key in mapping:
-                raise self._bad(line, f"the key {key!r} stands here twice")
+                raise bad(self.file, place, f"the key {key!r} stands here twice")
             mapping[key] = self._value(value_node, (*path, key))
-            self.lines[(*path, key)] = line
+            self.keys[*path, key] = place
+            # A mistake in a scalar shows at the scalar, one in a mapping at its key.
+            if not isinstance(value_node, yaml.ScalarNode):
+                self.places[(*path, key)] = place
         return mapping
+
+
+def documents(file: str, text: str) -> list[Document]:
+    """The documents of a text, empty ones left out. Raises BadRuleset."""
+    try:
+        # These show as events only: a composed node does not tell them.
+        for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            if getattr(event, "anchor", None) or getattr(event, "tag", None):
+                place = _place(event.start_mark)
+                raise bad(file, place, "anchors and aliases, and tags, are not used here")
+        nodes = list(yaml.compose_all(text, Loader=yaml.SafeLoader))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        said = getattr(error, "problem", None) or str(error)
+        raise bad(file, _place(mark), said) from None
+    return [
+        Document(file, node)
+        for node in nodes
+        if not (isinstance(node, yaml.ScalarNode) and node.value == "")
+    ]
+
+
+def bad(file: str, place: Place, message: str) -> BadRuleset:
+    return BadRuleset(f"{file}:{place[0]}:{place[1]}: {message}")
+
+
+def _place(mark: Any) -> Place:
+    return (mark.line + 1, mark.column + 1) if mark else (1, 1)
 
 
 def _scalar(text: str, *, quoted: bool) -> str | int | float | bool | None:

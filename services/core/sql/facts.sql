@@ -7,6 +7,17 @@ SELECT t.site, t.author, sum(t.published)::integer AS published, sum(t.rejected)
     ON t.site = asked.site AND t.author = asked.author
  GROUP BY t.site, t.author
 
+-- name: first
+-- Since when each author writes on the site.
+SELECT asked.site, asked.author, found.submitted_at AS at
+  FROM (SELECT DISTINCT * FROM unnest($1::text[], $2::text[]) AS each (site, author)) AS asked
+ CROSS JOIN LATERAL (
+       SELECT c.submitted_at
+         FROM comments c
+        WHERE c.site = asked.site AND c.author = asked.author
+        ORDER BY c.submitted_at
+        LIMIT 1) AS found
+
 -- name: recent
 -- $6 the window, $7 the most: an author's newest comments before each record.
 SELECT asked.site, asked.author, found.submitted_at AS at, found.discussion, found.comment

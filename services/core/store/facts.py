@@ -16,7 +16,7 @@ _SQL = db.queries("facts")
 
 
 async def history(connection: Connection, causes: Sequence[Cause], windows: Windows) -> History:
-    """The history that every event with a body is judged on: four statements at most."""
+    """The history that every event with a body is judged on: five statements at most."""
     history = History(windows)
     written = [cause for cause in causes if cause.reading is not None]
     if not written:
@@ -28,6 +28,10 @@ async def history(connection: Connection, causes: Sequence[Cause], windows: Wind
     hashes = [cause.reading.body_hash for cause in written if cause.reading]
     times = [cause.at for cause in written]
     await _load_totals(connection, history, set(zip(sites, authors, strict=True)))
+    if windows.first:
+        rows = await connection.fetch(_SQL["first"], sites, authors)
+        for row in rows:
+            history.found_first((row["site"], row["author"]), row["at"])
     if windows.recent_most:
         rows = await connection.fetch(
             _SQL["recent"], sites, authors, keys, comments, times,

@@ -8,7 +8,7 @@ from services.core.events import DiscussionKey
 from services.core.rules import Ruleset, Submission, load, read
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
-TEXTS = "    title: {ru: а, en: a}\n    reason: {ru: а, en: a}\n"
+TEXTS = "title: {ru: а, en: a}\nreason: {ru: а, en: a}\n"
 
 
 def a_submission(
@@ -19,6 +19,8 @@ def a_submission(
     discussion: str = "portal/d1",
     revision: int = 1,
     at: datetime = NOON,
+    section: str = "",
+    language: str = "",
 ) -> Submission:
     return Submission(
         discussion=DiscussionKey(discussion),
@@ -28,15 +30,12 @@ def a_submission(
         author=author,
         at=at,
         reading=read(body),
+        section=section,
+        language=language,
     )
 
 
 def a_ruleset(*rules: str, **lists: str) -> Ruleset:
     """Each rule is its own members in YAML, without title and reason."""
-    text = "rules:\n"
-    for rule in rules:
-        first, *rest = rule.strip().splitlines()
-        text += f"  - {first}\n" + "".join(f"    {line.strip()}\n" for line in rest) + TEXTS
-    if not rules:
-        text = "rules: []\n"
+    text = "---\n".join(f"{rule.strip()}\n{TEXTS}" for rule in rules)
     return load({"test.yml": text} | {f"words/{name}.txt": list_ for name, list_ in lists.items()})

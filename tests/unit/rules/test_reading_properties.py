@@ -13,7 +13,7 @@ TRICKY = st.text(
     ),
     max_size=60,
 )
-RULES = a_ruleset("id: listed\nfamily: words\naction: hold\nwords: ['дурак', 'идиот*']")
+RULES = a_ruleset("id: listed\nthen: hold\nwhen: {words: ['дурак', 'идиот*']}")
 
 
 @given(TRICKY)

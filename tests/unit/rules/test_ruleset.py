@@ -7,129 +7,121 @@ import pytest
 from services.core import settings
 from services.core.errors import BadRuleset
 from services.core.rules import Facts, judge, load
+from services.core.rules.trial import trials
 from tests.unit.rules.build import a_submission
 
 GOOD = """\
-rules:
-  - id: long_text
-    family: length
-    action: hold
-    title: {ru: Длинный, en: Long}
-    reason: {ru: Длинный, en: no}
-    longer_than: 10
+id: long_text
+title: {ru: Длинный, en: Long}
+reason: {ru: Длинный, en: no}
+scope: {event: [submitted]}
+when:
+  all:
+    - text.length > 10
+    - count(author, 10m) > 5
+then: hold
+---
+- id: listed
+  title: {ru: а, en: a}
+  reason: {ru: а, en: a}
+  when:
+    lists: [words/a.txt]
+    patterns: ['a+b']
+  then: {action: reject, labels: [spam]}
+  tests:
+    must_match: [{text: слон ab, facts: {author.published: 0}}]
 """
+LISTS = {"words/a.txt": "слон  # зверь\n"}
 SHIPPED = Path(__file__).parents[3] / "deploy" / "rules"
 
 
-def test_shipped_ruleset_loads_and_has_every_family() -> None:
+def test_shipped_ruleset_loads_and_every_rule_passes_its_tests() -> None:
     ruleset = load(settings.rules_texts(SHIPPED))
-    families = {rule.__struct_config__.tag for rule in ruleset.rules}
-    assert families == {
-        "words", "links", "repeats", "floods", "shouting", "new_authors", "length"
-    }  # fmt: skip
-    verdict = judge(a_submission("Ну ты и дурак"), Facts(), ruleset)
+    assert [trial for trial in trials(ruleset) if not trial.passed] == []
+    verdict = judge(a_submission("Ну ты и идиот"), Facts(), ruleset)
     assert verdict.action == "hold"
     assert verdict.ruleset == ruleset.hash
 
 
-def test_plain_no_is_a_word() -> None:
-    rule = load({"a.yml": GOOD}).rules[0]
-    assert rule.reason.en == "no"
+def test_files_of_documents_and_of_lists_load() -> None:
+    ruleset = load({"a.yml": GOOD, **LISTS})
+    assert [rule.id for rule in ruleset.rules] == ["long_text", "listed"]
+    assert ruleset.rules[0].reason.en == "no"
+    assert [trial.passed for trial in trials(ruleset)] == [True]
 
 
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        (
-            "longer_than: 10",
-            "longer_then: 10",
-            r"a\.yml:7: 'longer_then' is not known here; did you mean 'longer_than'",
-        ),
-        (
-            "longer_than: 10",
-            "longer_than: ten",
-            r"a\.yml:7: Expected `int \| null`, got `str`",
-        ),
-        (
-            "longer_than: 10",
-            "longer_than: '10'",
-            r"a\.yml:7: Expected",
-        ),
-        (
-            "longer_than: 10",
-            "longer_than: 0",
-            r"a\.yml:7: Expected `int` >= 1",
-        ),
-        (
-            "family: length",
-            "family: lenght",
-            r"a\.yml:3: there is no family 'lenght'; did you mean 'length'",
-        ),
-        (
-            "action: hold",
-            "action: hold\n    action: reject",
-            r"a\.yml:5: the key 'action' stands here twice",
-        ),
-        (
-            "action: hold",
-            "action: ban",
-            r"a\.yml:4: Invalid enum value 'ban'",
-        ),
-        (
-            "en: Long",
-            "de: Lang",
-            r"a\.yml:5: 'de' is not known here",
-        ),
-        (
-            "longer_than: 10",
-            "longer_than: &a 10",
-            r"a\.yml:7: anchors and aliases",
-        ),
-        (
-            "longer_than: 10",
-            "longer_than: !!int 10",
-            r"a\.yml:7",
-        ),
-        (
-            "longer_than: 10",
-            "longer_than: [",
-            r"a\.yml:8: ",
-        ),
-        (
-            "id: long_text",
-            "id: Long-Text",
-            r"a\.yml:2: Expected `str` matching regex",
-        ),
-        (
-            "id: long_text",
-            "id: policy",
-            r"a\.yml:2: the id 'policy' is taken",
-        ),
-        (
-            "    title: {ru: Длинный, en: Long}\n",
-            "",
-            r"a\.yml:2: Object missing required field `title`",
-        ),
-        (
-            "rules:",
-            "rule:",
-            r"a list named `rules`",
-        ),
+        ("then: hold", "than: hold", "9:1: 'than' is not known here; did you mean 'then'?"),
+        ("{event: [submitted]}", "{events: [submitted]}",
+         "4:9: 'events' is not known here; did you mean 'event'?"),
+        ("lists: [words", "list: [words", "15:5: 'list' is not known here; did you mean 'lists'?"),
+        ("text.length > 10", "text.lenght > 10",
+         "7:7: there is no feature 'text.lenght'; did you mean 'text.length'?"),
+        ("text.length > 10", "text.length > ten",
+         "7:7: text.length is a number: compare it with one, not with 'ten'"),
+        ("text.length > 10", "text.language > 10",
+         "7:7: text.language is a text: compare it by ==, != or in, not >"),
+        ("text.length > 10", "text is long",
+         "7:7: 'text is long' is no comparison; write one such as `author.published < 3` or "
+         "`count(author, 10m) > 5`"),
+        ("count(author, 10m)", "count(authors, 10m)",
+         "8:7: there is no feature 'count(authors)'; did you mean 'count(author)'?"),
+        ("count(author, 10m)", "count(author, 10 min)",
+         "8:7: count(author, …) takes a window such as 10m, 2h or 1d, not '10 min'"),
+        ("count(author, 10m)", "count(author, 90d)", "8:7: the window 90d is longer than 7d"),
+        ("count(author, 10m)", "score(toxicity)",
+         "5:1: `score(toxicity) > 5` may be unknown: state `on_missing` as match, skip or hold"),
+        ("then: hold", "then: ban",
+         "9:7: Invalid enum value 'ban' (then)"),
+        ("then: hold", "then: hold\nthen: reject", "10:1: the key 'then' stands here twice"),
+        ("id: long_text", "id: Long-Text",
+         "1:5: Expected `str` matching regex '^[a-z][a-z0-9_]{0,63}$' (id)"),
+        ("id: long_text", "id: policy", "1:5: the id 'policy' is taken"),
+        ("id: listed", "id: long_text", "11:7: the id 'long_text' is taken"),
+        ("title: {ru: Длинный, en: Long}\n", "",
+         "1:1: Object missing required field `title`"),
+        ("ru: Длинный, en: Long", "ru: Длинный, en: 7",
+         "2:26: Expected `str`, got `int` (title.en)"),
+        ("words/a.txt", "words/b.txt",
+         "15:5: there is no list 'words/b.txt'; there are: words/a.txt"),
+        ("'a+b'", "'(?=a)'", "16:16: pattern '(?=a)' is not RE2: invalid perl operator: (?="),
+        ("then: hold", "then: &a hold", "9:7: anchors and aliases, and tags, are not used here"),
+        ("then: hold", "then: !!str hold", "9:7: anchors and aliases, and tags, are not used here"),
+        ("  all:", "  every:", "6:3: 'every' is not known here"),
+        ("lists: [words/a.txt]", "finds: [fone]",
+         "15:5: there is no detector 'fone'; known: phone, card, email, handle, link"),
+        ("  when:\n    lists: [words/a.txt]\n    patterns: ['a+b']", "  when: {all: []}",
+         "14:10: `all` is empty"),
+        ("then: hold", "expires: 2026-02-31\nthen: hold", "9:10: there is no day 2026-02-31"),
     ],
-)
-def test_mistake_names_file_line_and_the_nearest_name(old: str, new: str, message: str) -> None:
+)  # fmt: skip
+def test_mistake_names_file_line_column_and_the_nearest_name(
+    old: str, new: str, message: str
+) -> None:
     assert old in GOOD
-    with pytest.raises(BadRuleset, match=message):
-        load({"a.yml": GOOD.replace(old, new, 1)})
+    with pytest.raises(BadRuleset) as raised:
+        load({"a.yml": GOOD.replace(old, new, 1), **LISTS})
+    assert str(raised.value).startswith(f"a.yml:{message}")
 
 
-def test_same_id_in_two_files_is_refused() -> None:
-    with pytest.raises(BadRuleset, match=r"b\.yml:2: the id 'long_text' is taken"):
-        load({"a.yml": GOOD, "b.yml": GOOD})
+def test_list_without_a_word_in_a_line_is_refused() -> None:
+    with pytest.raises(BadRuleset, match=r"words/a\.txt:2: '!!' has no word in it"):
+        load({"a.yml": GOOD, "words/a.txt": "слон\n!!\n"})
 
 
-def test_hash_names_the_content_not_the_spelling() -> None:
-    spelled = GOOD.replace("longer_than: 10", "longer_than:   10   # ten")
-    assert load({"a.yml": GOOD}).hash == load({"b.yml": spelled}).hash
-    assert load({"a.yml": GOOD}).hash != load({"a.yml": GOOD.replace("10", "11")}).hash
-    assert len(load({"a.yml": GOOD}).hash) == 64
+def test_fact_of_a_test_that_does_not_exist_is_refused() -> None:
+    ruleset = load({"a.yml": GOOD.replace("author.published: 0", "author.karma: 0"), **LISTS})
+    with pytest.raises(BadRuleset, match=r"rule listed: tests: there is no feature"):
+        list(trials(ruleset))
+
+
+def test_hash_names_the_content_not_the_spelling_or_the_order() -> None:
+    spelled = GOOD.replace("then: hold", "then:   hold   # wait")
+    one = load({"a.yml": GOOD, **LISTS})
+    assert one.hash == load({"b.yml": spelled, **LISTS}).hash
+    first, second = GOOD.split("---\n")
+    assert one.hash == load({"a.yml": second, "b.yml": first, **LISTS}).hash
+    assert one.hash != load({"a.yml": GOOD.replace("> 10", "> 11"), **LISTS}).hash
+    assert len(one.hash) == 64

@@ -7,7 +7,7 @@ from services.core.rules import Facts, judge
 from tests.unit.rules.build import a_ruleset, a_submission
 
 RULES = a_ruleset(
-    "id: listed\nfamily: words\naction: hold\nlists: [words/ru.txt]\nwords: [casino]",
+    "id: listed\nthen: hold\nwhen: {lists: [words/ru.txt], words: [casino]}",
     ru="дурак\nидиот*\nпошёл вон  # фраза\n",
 )
 
@@ -50,23 +50,22 @@ def test_part_of_a_word_is_not_the_word(body: str) -> None:
 def test_finding_tells_entry_list_and_disguise() -> None:
     verdict = judge(a_submission("дураки и c@s1n0"), Facts(), RULES)
     assert verdict.findings[0].detail == {
-        "count": 2,
         "words": [
-            {"entry": "дурак", "list": "words/ru.txt", "how": ["inflected"]},
-            {"entry": "casino", "list": "", "how": ["leet"]},
+            {"entry": "дурак", "how": ["inflected"], "list": "words/ru.txt"},
+            {"entry": "casino", "how": ["leet"]},
         ],
     }
 
 
 def test_exact_entry_has_no_other_forms() -> None:
-    rules = a_ruleset("id: exact\nfamily: words\naction: hold\nwords: ['=дура', '=get lost']")
+    rules = a_ruleset("id: exact\nthen: hold\nwhen: {words: ['=дура', '=get lost']}")
     assert judge(a_submission("дуру, got lost"), Facts(), rules).action == "publish"
     assert judge(a_submission("дуpа"), Facts(), rules).action == "hold"
     assert judge(a_submission("get lost!"), Facts(), rules).action == "hold"
 
 
 def test_pattern_runs_on_the_folded_text_and_its_span_is_in_the_original() -> None:
-    rules = a_ruleset("id: phones\nfamily: words\naction: hold\npatterns: ['ёлка|елка \\d+']")
+    rules = a_ruleset("id: phones\nthen: hold\nwhen: {patterns: ['ёлка|елка \\d+']}")
     body = "½ ЁЛКА 15"
     verdict = judge(a_submission(body), Facts(), rules)
     start, end = verdict.findings[0].spans[0]
@@ -74,16 +73,16 @@ def test_pattern_runs_on_the_folded_text_and_its_span_is_in_the_original() -> No
 
 
 def test_hostile_pattern_is_harmless() -> None:
-    rules = a_ruleset("id: hostile\nfamily: words\naction: hold\npatterns: ['(a+)+$']")
+    rules = a_ruleset("id: hostile\nthen: hold\nwhen: {patterns: ['(a+)+$']}")
     verdict = judge(a_submission("a" * 9_000 + "!"), Facts(), rules)
     assert verdict.action == "publish"
 
 
 def test_pattern_that_is_not_re2_names_file_and_line() -> None:
-    with pytest.raises(BadRuleset, match=r"test\.yml:2: rule bad: .* is not RE2"):
-        a_ruleset("id: bad\nfamily: words\naction: hold\npatterns: ['(?=a)']")
+    with pytest.raises(BadRuleset, match=r"test\.yml:3:19: .* is not RE2"):
+        a_ruleset("id: bad\nthen: hold\nwhen: {patterns: ['(?=a)']}")
 
 
 def test_missing_list_is_named_with_those_that_are_there() -> None:
     with pytest.raises(BadRuleset, match=r"words/de\.txt.*words/ru\.txt"):
-        a_ruleset("id: bad\nfamily: words\naction: hold\nlists: [words/de.txt]", ru="а")
+        a_ruleset("id: bad\nthen: hold\nwhen: {lists: [words/de.txt]}", ru="а")

@@ -1,0 +1,144 @@
+"""Features: the typed values that comparisons such as `text.upper >= 0.7` are about.
+
+An engineer adds one by writing a pure function of a submission and entering it in TEXT below; the
+loader, the editors' schema and `veche rules explain` know it from there. What is not read from the
+comment itself comes with the facts, under the same names.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import timedelta
+from functools import lru_cache
+from itertools import groupby
+from typing import Literal, NamedTuple
+
+from services.core.rules import links
+from services.core.rules.facts import Submission, Value
+
+Kind = Literal["number", "text"]
+
+
+class Feature(NamedTuple):
+    kind: Kind
+    value: Callable[[Submission], Value]
+    about: str
+
+
+class Fact(NamedTuple):
+    kind: Kind
+    about: str
+    argument: Literal["", "window", "name"] = ""
+    may_miss: bool = True
+
+
+def _length(comment: Submission) -> int:
+    return len(comment.reading.folded.strip())
+
+
+def _letters(comment: Submission) -> int:
+    text = comment.reading.original
+    return sum(map(str.isupper, text)) + sum(map(str.islower, text))
+
+
+def _upper(comment: Submission) -> float:
+    text = comment.reading.original
+    upper = sum(map(str.isupper, text))
+    letters = upper + sum(map(str.islower, text)) if upper else 1
+    return upper / letters
+
+
+def _digits(comment: Submission) -> float:
+    text = comment.reading.original
+    return sum(map(str.isdigit, text)) / seen if (seen := _visible(text)) else 0.0
+
+
+def _non_letters(comment: Submission) -> float:
+    text = comment.reading.original
+    return 1 - sum(map(str.isalpha, text)) / seen if (seen := _visible(text)) else 0.0
+
+
+def _visible(text: str) -> int:
+    return len(text) - sum(map(str.isspace, text))
+
+
+def _longest_run(comment: Submission) -> int:
+    runs = (len(list(same)) for sign, same in groupby(comment.reading.folded) if sign.strip())
+    return max(runs, default=0)
+
+
+def _mixed_words(comment: Submission) -> int:
+    """iPhone'ом is two words here; C-300 mixes nothing."""
+    return sum(_mixes(word.text) for word in comment.reading.words)
+
+
+@lru_cache(maxsize=32_768)
+def _mixes(word: str) -> bool:
+    return any("a" <= c <= "z" for c in word) and any("\u0400" <= c <= "\u04ff" for c in word)
+
+
+def _invisible(comment: Submission) -> int:
+    if comment.reading.origins is None:
+        return 0
+    return sum(map("\u200b\u200c\u2060\u00ad\ufeff\u3164\u2800".count, comment.reading.original))
+
+
+# Letters that Russian does not have, by whose they are.
+_OWN = {"uk": frozenset("іїєґ"), "be": frozenset("ў"), "kk": frozenset("әғқңөұүһ")}
+
+
+def language(comment: Submission) -> str:
+    """Counts scripts first: `ru`, `uk`, `be`, `kk`, `en` (any Latin), or empty for none of them."""
+    counts = Counter(comment.reading.folded)
+    cyrillic = sum(n for c, n in counts.items() if "\u0400" <= c <= "\u04ff")
+    latin = sum(n for c, n in counts.items() if "a" <= c <= "z")
+    if not cyrillic and not latin:
+        return ""
+    if latin > cyrillic:
+        return "en"
+    own = {name: sum(counts[c] for c in letters) for name, letters in _OWN.items()}
+    name, most = max(own.items(), key=lambda item: item[1])
+    return name if most * 50 >= cyrillic else "ru"
+
+
+TEXT: dict[str, Feature] = {
+    "text.length": Feature("number", _length, "code points of the folded text"),
+    "text.words": Feature("number", lambda c: sum(1 for _ in c.reading.words), "words"),
+    "text.lines": Feature("number", lambda c: c.reading.original.count("\n") + 1, "lines"),
+    "text.letters": Feature("number", _letters, "letters that have a case"),
+    "text.upper": Feature("number", _upper, "upper case among the letters that have a case, 0–1"),
+    "text.digits": Feature("number", _digits, "digits among the signs that are no spaces, 0–1"),
+    "text.non_letters": Feature(
+        "number", _non_letters, "what is no letter among the signs that are no spaces, 0–1"
+    ),
+    "text.longest_run": Feature("number", _longest_run, "the longest run of one sign"),
+    "text.mixed_words": Feature("number", _mixed_words, "words that mix Cyrillic and Latin"),
+    "text.invisible": Feature("number", _invisible, "invisible signs"),
+    "text.links": Feature("number", lambda c: len(links.links_of(c.reading)), "links"),
+    "text.language": Feature("text", language, "ru, uk, be, kk, en (any Latin) or empty"),
+    "comment.revision": Feature("number", lambda c: c.revision, "1 where it is not an edit"),
+    "discussion.site": Feature("text", lambda c: c.site, "the site"),
+    "discussion.section": Feature("text", lambda c: c.section, "the section"),
+    "discussion.language": Feature("text", lambda c: c.language, "the discussion's language"),
+}
+"""Read from the comment itself; never unknown."""
+
+FACTS: dict[str, Fact] = {
+    "author.published": Fact("number", "comments that stand published on the site", "", False),
+    "author.rejected": Fact("number", "comments that stand rejected on the site", "", False),
+    "author.age_days": Fact("number", "days since the first comment on the site", "", False),
+    "count(author)": Fact("number", "the author's comments, this one too", "window", False),
+    "count(author_here)": Fact("number", "those in this discussion", "window", False),
+    "discussions(author)": Fact("number", "discussions the author wrote in", "window", False),
+    "copies(author)": Fact("number", "other comments by the author, same text", "window", False),
+    "copies(site)": Fact("number", "other comments on the site, same text", "window", False),
+    "authors(copies)": Fact("number", "authors of the same text, this one too", "window", False),
+    "near(site)": Fact("number", "other comments with nearly the same text", "window"),
+    "authors(near)": Fact("number", "authors of nearly the same text, this one too", "window"),
+    "score": Fact("number", "what a classifier says, 0–1", "name"),
+}
+"""Gathered for the comment; `name(what, window)`. Those that may be unknown say so."""
+
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+LONGEST_WINDOW = timedelta(days=7)

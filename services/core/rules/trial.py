@@ -1,0 +1,134 @@
+"""The tests that stand beside a rule, run on that rule alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from services.core.errors import BadRuleset
+from services.core.events import DiscussionKey
+from services.core.rules.condition import Context, Leaf, Tree, leaves, misses
+from services.core.rules.expression import subject
+from services.core.rules.facts import Facts, Submission, Value
+from services.core.rules.reading import read
+from services.core.rules.rule import Case
+from services.core.rules.ruleset import Compiled, Ruleset
+
+_AT = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+class Trial(NamedTuple):
+    rule: str
+    kind: str
+    """must_match, must_not_match or evasions."""
+    number: int
+    text: str
+    passed: bool
+    why: str
+    """What would have had to be otherwise, where it failed."""
+
+
+def trials(ruleset: Ruleset) -> Iterator[Trial]:
+    """Every test of every rule, drafts too. Raises BadRuleset for a fact that does not exist."""
+    for each in sorted((*ruleset.compiled, *ruleset.idle), key=lambda one: one.rule.id):
+        tests = each.rule.tests
+        for kind, cases in (
+            ("must_match", tests.must_match),
+            ("must_not_match", tests.must_not_match),
+            ("evasions", tests.evasions),
+        ):
+            for number, stated in enumerate(cases, 1):
+                case = stated if isinstance(stated, Case) else Case(text=stated)
+                yield _try(ruleset, each, kind, number, case)
+
+
+def _try(ruleset: Ruleset, rule: Compiled, kind: str, number: int, case: Case) -> Trial:
+    context = Context(submission_of(case), facts_of(rule, case), ruleset.index)
+    answer = rule.in_scope(context.comment) and rule.tree.test(context)
+    if answer is None:
+        answer = rule.rule.on_missing in ("match", "hold")
+    passed = bool(answer) is (kind != "must_not_match")
+    why = ""
+    if not passed and kind != "must_not_match":
+        why = "; ".join(_said(leaf, context) for leaf in misses(rule.tree, context))
+        if not rule.in_scope(context.comment):
+            why = "out of the rule's scope"
+    elif not passed:
+        why = "; ".join(_said(leaf, context) for leaf in leaves(rule.tree) if leaf.test(context))
+    return Trial(rule.rule.id, kind, number, case.text, passed, why)
+
+
+def facts_of(rule: Compiled, case: Case) -> Facts:
+    """What the case states; what it leaves out is as for an unknown, quiet author."""
+    values: dict[str, Value] = quiet(rule.tree)
+    for key, value in case.facts.items():
+        try:
+            values[subject(key)[0]] = value
+        except BadRuleset as error:
+            raise BadRuleset(f"rule {rule.rule.id}: tests: {error}") from None
+    return Facts(values)
+
+
+def quiet(tree: Tree) -> dict[str, Value]:
+    """The facts about somebody's first comment, where nobody else wrote the like."""
+    values: dict[str, Value] = {
+        "author.published": 0, "author.rejected": 0, "author.age_days": 0
+    }  # fmt: skip
+    for leaf in leaves(tree):
+        if leaf.comparison is not None and leaf.comparison.query is not None:
+            query = leaf.comparison.query
+            values[query.key] = 0 if query.what in ("copies", "near") else 1
+    return values
+
+
+def submission_of(case: Case) -> Submission:
+    return Submission(
+        discussion=DiscussionKey(f"{case.site}/test"),
+        comment="test",
+        revision=1 if case.event == "submitted" else 2,
+        site=case.site,
+        author="test",
+        at=_AT,
+        reading=read(case.text),
+        section=case.section,
+        language=case.language,
+    )
+
+
+def _said(leaf: Leaf, context: Context) -> str:
+    value = leaf.value(context)
+    return f"`{leaf.text}` " + ("is unknown" if value is None and leaf.comparison
+                                else f"with {value!r}")  # fmt: skip
+
+
+def explain(comment: Submission, facts: Facts, ruleset: Ruleset) -> list[dict[str, Any]]:
+    """Of each rule: whether it matched, on which values, and else what it misses, the nearest
+    first."""
+    context = Context(comment, facts, ruleset.index)
+    told: list[tuple[tuple[bool, float, str], dict[str, Any]]] = []
+    for each in (*ruleset.compiled, *ruleset.idle):
+        answer = each.tree.test(context)
+        in_scope = each.in_scope(comment)
+        missing = misses(each.tree, context)
+        total = len(leaves(each.tree))
+        nearness = (not in_scope, len(missing) / max(total, 1), each.rule.id)
+        shown = {
+            "rule": each.rule.id,
+            "version": each.version,
+            "status": each.rule.status,
+            "in_scope": in_scope,
+            "matched": answer if in_scope else False,
+            "values": {leaf.text: leaf.value(context) for leaf in leaves(each.tree)},
+            "misses": [
+                {
+                    "matcher": leaf.text,
+                    "value": leaf.value(context),
+                    "unknown": leaf.test(context) is None,
+                }
+                for leaf in missing
+            ],
+        }
+        told.append((nearness, shown))
+    told.sort(key=lambda one: one[0])
+    return [one for _, one in told]
