@@ -68,7 +68,7 @@ def moderate(list_: Path | None, folder: Path | None, lang: Language | None) -> 
     """Judge comments: JSON lines from standard input, verdicts to standard output.
 
     A comment has `id` and `text` (or `body`), and may have `author` and `at` (ISO 8601). A verdict
-    has `id`, `verdict` (publish, hold or reject), the `rules` that found something, their `spans` in
+    has `id`, `verdict` (publish, hold or reject), the `rules` that found anything, their `spans` in
     code points of the text, and `scores`: how often each rule found something.
 
     A line that is no comment is reported with its number, and the exit code is 1 at the end.

@@ -20,7 +20,7 @@ def disguised(language: str, part: str) -> Iterator[Disguised]:
     for line in _lines(f"{language}_{part}.txt"):
         head, _, comments = line.partition(": ")
         class_, _, word = head.partition(" ")
-        for comment in comments.split(" ¦ "):
+        for comment in comments.replace("\\n", "\n").split(" ¦ "):
             yield Disguised(class_, word, comment)
 
 

@@ -22,8 +22,15 @@ MASKS = "*#_?%&@$^~+=×•■█░●○◦…✱∗✲❌⭐"
 WILDCARD = "\x00"
 
 _LONG_RUN = re.compile(r"([^\x00])\1{2,}")
-_STEPS = 3_000
-"""Readings tried for one text; what is written to exhaust them is no word."""
+
+
+class Steps:
+    """Readings that may still be tried; a text that is written to exhaust them is no word."""
+
+    __slots__ = ("left",)
+
+    def __init__(self, left: int) -> None:
+        self.left = left
 
 
 class Spelled(NamedTuple):
@@ -60,7 +67,14 @@ class Trie:
 
 
 def walk(
-    text: str, start: int, trie: Trie, table: Table, ends_at: Callable[[int], bool], *, stops: bool
+    text: str,
+    start: int,
+    trie: Trie,
+    table: Table,
+    ends_at: Callable[[int], bool],
+    steps: Steps,
+    *,
+    stops: bool,
 ) -> list[Spelled]:
     """Every form that a reading of text[start:end] gives, where `ends_at(end)` allows an end."""
     found: list[Spelled] = []
@@ -68,13 +82,13 @@ def walk(
     size = len(text)
     waiting: list[tuple[int, str, int]] = [(start, "", 0)]
     seen: set[tuple[int, str]] = set()
-    steps = 0
-    while waiting and steps < _STEPS:
+    left = steps.left
+    while waiting and left > 0:
         at, read, how = waiting.pop()
         if (at, read) in seen:
             continue
         seen.add((at, read))
-        steps += 1
+        left -= 1
         if read and has(read):
             if ends_at(at):
                 found.append(Spelled(start, at, read, how))
@@ -99,6 +113,7 @@ def walk(
                     waiting.append((at + 1, read, how | class_ | REPEATED))
         if stops and read and character in STOPS:
             waiting.append((at + 1, read, how | SPACED))
+    steps.left = left
     return found
 
 

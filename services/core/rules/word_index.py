@@ -32,12 +32,16 @@ from services.core.rules.lookalikes import (
     in_latin,
 )
 from services.core.rules.reading import Reading, read
-from services.core.rules.spelling import STOPS, Spelled, Trie, is_mask, masked, walk
+from services.core.rules.spelling import STOPS, Spelled, Steps, Trie, is_mask, masked, walk
 
 _CACHED = 65_536
 _REMEMBERED = 200_000
 _LONGEST_CACHED = 32
 _LONGEST_WALKED = 160
+# What a disguise needs is well below; they bound what a hostile text can cost.
+_WORD_STEPS = 600
+_ODD_STEPS = 1_500
+_SPELLED_STEPS = 2_000
 _DOUBLED = re.compile(r"(.)\1")
 _MARKS = r"""[-–—,.:;’'"“”„«»()]"""
 _INNER = r"""[-–—,.:;’'"“”„«»]"""
@@ -206,14 +210,18 @@ class WordIndex:
             return ()
         size = len(word)
         if _DOUBLED.search(word):
-            for spelled in walk(word, 0, self._trie, SAME, lambda at: at == size, stops=False):
+            for spelled in walk(
+                word, 0, self._trie, SAME, lambda at: at == size, Steps(_WORD_STEPS), stops=False
+            ):
                 if spelled.how & REPEATED and not _ordinary(word, spelled.form):
                     found += self._named(spelled.form, spelled.how)
         other = in_cyrillic(word) if latin else in_latin(word)
         if not found and other in self._parts and not known(word):
             found += self._named(other, LOOKS)
         if not found and self._may_sound(word, latin=latin) and not (size < 5 and known(word)):
-            for spelled in walk(word, 0, self._trie, SOUND, lambda at: at == size, stops=False):
+            for spelled in walk(
+                word, 0, self._trie, SOUND, lambda at: at == size, Steps(_WORD_STEPS), stops=False
+            ):
                 if latin or len(spelled.form) >= 4:
                     found += self._named(spelled.form, spelled.how)
         return tuple(dict.fromkeys(found))
@@ -235,9 +243,10 @@ class WordIndex:
             return at in (0, size) or not (text[at - 1].isalnum() and text[at].isalnum())
 
         found: list[_Hit] = []
+        steps = Steps(_ODD_STEPS)
         for start in range(size):
             if boundary(start) and text[start] in SIGHT:
-                for spelled in walk(text, start, self._trie, SIGHT, boundary, stops=True):
+                for spelled in walk(text, start, self._trie, SIGHT, boundary, steps, stops=True):
                     if _fair(text, spelled):
                         found += self._hit(spelled)
         if not found:
@@ -260,10 +269,13 @@ class WordIndex:
         """`с п а м`: single letters with the like of spaces between them."""
         glyphs = [at for at, character in enumerate(text) if character not in STOPS]
         ends = {at + 1 for at in glyphs}
+        steps = Steps(_SPELLED_STEPS)
         for start in glyphs:
             if start and text[start - 1] not in STOPS:
                 continue
-            for spelled in walk(text, start, self._trie, SIGHT, ends.__contains__, stops=True):
+            for spelled in walk(
+                text, start, self._trie, SIGHT, ends.__contains__, steps, stops=True
+            ):
                 whole = spelled.end - spelled.start == len(text)
                 if len(spelled.form) >= 4 or (whole and len(spelled.form) == 3):
                     for hit in self._hit(spelled):

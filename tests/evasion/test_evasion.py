@@ -1,0 +1,83 @@
+"""The floor under the fold: what docs/moderation.md says it finds and leaves alone."""
+
+from __future__ import annotations
+
+from time import process_time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.core.rules.reading import read
+from services.core.rules.word_index import Source, WordIndex
+from tests.evasion.measure import found, index_of, misses
+from tests.evasion.suite import disguised, innocent
+
+LEAST_FOUND = 0.97
+BOTH = index_of("ru", "en")
+
+
+@pytest.mark.parametrize("language", ["ru", "en"])
+@pytest.mark.parametrize("part", ["first", "later"])
+def test_disguised_words_are_found(language: str, part: str) -> None:
+    count = len(list(disguised(language, part)))
+    missed = misses(index_of(language), language, part)
+    assert len(missed) <= (1 - LEAST_FOUND) * count, missed
+
+
+def test_no_innocent_comment_is_flagged() -> None:
+    assert [comment for comment in innocent() if found(BOTH, comment)] == []
+
+
+@pytest.mark.parametrize("item", list(disguised("ru", "first"))[::7])
+def test_span_holds_what_was_written_and_nothing_before(item: tuple[str, str, str]) -> None:
+    body = f"½ Ⅷ. {item[2]} ."
+    reading = read(body)
+    for match in BOTH.find(reading):
+        start, end = reading.span(match.start, match.end)
+        assert body[start].strip()
+        assert start >= len("½ Ⅷ. ")
+        assert end <= len(body) - len(" .")
+
+
+@pytest.mark.parametrize(
+    ("comment", "how"),
+    [
+        ("дурак", {"plain"}),
+        ("дураками", {"inflected"}),
+        ("дуpак", {"confusable"}),
+        ("дур4к", {"leet"}),
+        ("durak", {"transliterated"}),
+        ("дурррак", {"repeated"}),
+        ("д у р а к", {"spaced"}),
+        ("д*рак", {"masked"}),
+    ],
+)
+def test_match_says_how_the_word_was_disguised(comment: str, how: set[str]) -> None:
+    (match,) = WordIndex([Source("ru", ["дурак"])]).find(read(comment))
+    assert set(match.how) == how
+
+
+def test_short_runs_of_letters_do_not_make_another_word() -> None:
+    index = WordIndex([Source("en", ["=bot", "=god", "=met"])])
+    assert found(index, "boot, goood, meet, goooooood morning") == []
+
+
+def test_words_are_not_glued_together_across_spaces_and_stops() -> None:
+    index = WordIndex([Source("ru", ["сука", "осел", "лохотрон"])])
+    assert found(index, "о сел. су ка. Лохо трон! да.Осы") == []
+
+
+def test_hostile_text_is_read_in_bounded_steps() -> None:
+    for body in ("1|!il" * 2_000, "}|{" * 3_000, "а.б." * 2_500, "*а" * 5_000, "i l " * 2_500):
+        began = process_time()
+        found(BOTH, body)
+        assert process_time() - began < 1
+
+
+@given(st.text(alphabet=st.sampled_from("дуракdurak04*.|/\\(){} -_@$і​é́🤡"), max_size=60))
+def test_matches_lie_within_the_text(text: str) -> None:
+    reading = read(text)
+    for match in BOTH.find(reading):
+        start, end = reading.span(match.start, match.end)
+        assert 0 <= start < end <= len(text)
