@@ -13,37 +13,36 @@ from bench.latency import WORDS
 from bench.traffic import SITE, Crowd, comments, load
 from services.core import codec, settings, topics
 from services.core.events import DiscussionDescribed, DiscussionOpened
+from services.core.rules import load
 
 RULES = 50
 RULE = """
   - id: list_{number}
-    family: words
-    action: note
     title: {{ru: "Список {number}", en: "List {number}"}}
     reason: {{ru: "Слово из списка {number}.", en: "A word of list {number}."}}
-    lists: [words/list_{number}.txt]
+    when: {{lists: [words/list_{number}.txt]}}
+    then: note
 """
 PATTERN = """
   - id: pattern_{number}
-    family: words
-    action: note
     title: {{ru: "Образец {number}", en: "Pattern {number}"}}
     reason: {{ru: "Образец {number}.", en: "Pattern {number}."}}
-    patterns: ['\\b{word}[ -]?\\d{{2,{number}}}\\b']
+    when: {{patterns: ['\\b{word}[ -]?\\d{{2,{number}}}\\b']}}
+    then: note
 """
 
 
 def write_rules(folder: Path) -> Path:
     """The shipped rules, word lists of 40 words each, and patterns: 50 in all."""
     shipped = settings.rules_texts(settings.rules_dir({}))
-    count = shipped["default.yml"].count("\n  - id: ")
+    count = len(load(shipped).rules)
     random = Random(1)
-    texts = dict(shipped)
+    texts = shipped | {"more.yml": ""}
     for number in range(10, 10 + RULES - count):
         if number % 4 == 0:
-            texts["default.yml"] += PATTERN.format(number=number, word=random.choice(WORDS))
+            texts["more.yml"] += PATTERN.format(number=number, word=random.choice(WORDS))
             continue
-        texts["default.yml"] += RULE.format(number=number)
+        texts["more.yml"] += RULE.format(number=number)
         words = {"".join(random.choices("бвгдежзиклмнопрстуabcdefgh", k=9)) for _ in range(40)}
         texts[f"words/list_{number}.txt"] = "\n".join(sorted(words)) + "\n"
     for name, text in texts.items():
