@@ -11,9 +11,8 @@ from bench.figures import Figure, compared
 from bench.ground import Ground, python
 from bench.latency import WORDS
 from bench.traffic import SITE, Crowd, comments, load
-from services.core import codec, settings, topics
+from services.core import codec, rules, settings, topics
 from services.core.events import DiscussionDescribed, DiscussionOpened
-from services.core.rules import load
 
 RULES = 50
 RULE = """
@@ -35,7 +34,7 @@ PATTERN = """
 def write_rules(folder: Path) -> Path:
     """The shipped rules, word lists of 40 words each, and patterns: 50 in all."""
     shipped = settings.rules_texts(settings.rules_dir({}))
-    count = len(load(shipped).rules)
+    count = len(rules.load(shipped).rules)
     random = Random(1)
     texts = shipped | {"more.yml": ""}
     for number in range(10, 10 + RULES - count):
