@@ -36,6 +36,7 @@ def shown(result: Result) -> dict[str, Any]:
         "records_checked": result.records,
         "seconds": result.seconds,
         "convergence_seconds": result.convergence_seconds,
+        "rebuild_seconds": result.rebuild_seconds,
         "faults": {name: asdict(tally) for name, tally in sorted(result.tallies.items())},
         "faults_ran": sum(tally.ran for tally in result.tallies.values()),
         "invariants": violations,
@@ -78,6 +79,7 @@ async def main() -> int:
                 faulty = [wanted[n % len(wanted)] for n in range(faults)]
             result = await run(
                 servers, seed=seed, events=events, plan=faulty, long=events >= 100_000,
+                rebuild=True,
                 history_file=BUILD / "chaos-history.jsonl", clock_shim=shim, tell=tell,
                 logs=BUILD / "chaos-logs", batch=60 if events < 50_000 else 250,
             )  # fmt: skip

@@ -6,15 +6,17 @@ Read once, after everything healed and no lag is left; the invariants only look 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from services.core import topics
@@ -85,6 +87,10 @@ class Evidence:
     letters_put: list[Place] = field(default_factory=list)
     strips: list[Published] = field(default_factory=list)
     feeds: list[Published] = field(default_factory=list)
+    """The last record and the highest version of each key: the others were looked at in passing."""
+    feeds_wrong: list[str] = field(default_factory=list)
+    """What was wrong with any record of feeds.v1."""
+    feeds_read: int = 0
     told: list[Mapping[str, Any]] = field(default_factory=list)
     """Values of outcomes.v1."""
     tables: dict[str, list[Mapping[str, Any]]] = field(default_factory=dict)
@@ -97,10 +103,27 @@ class Evidence:
     not_ready: list[str] = field(default_factory=list)
     descriptors: dict[str, int] = field(default_factory=dict)
     connections_allowed: int = 100
+    rebuild: str = ""
+    """How the rebuilt database differs; "" where it does not or nothing was rebuilt."""
     model: Model = field(default_factory=Model)
 
     def rows(self, table: str) -> list[Mapping[str, Any]]:
         return self.tables.get(table, [])
+
+
+ENTRY = ("title", "url", "language", "section", "state", "opened_at", "last_activity",
+         "comments", "views", "rating")  # fmt: skip
+
+
+def feed_wrong(feed: Published, strips: Mapping[tuple[str, Version], Published]) -> Iterator[str]:
+    """A feed shows each discussion as the strip does whose version it names."""
+    if len(feed.data["entries"]) > 200:
+        yield f"{feed.key}@{feed.version} has {len(feed.data['entries'])} entries"
+    for entry in feed.data["entries"]:
+        key = f"{feed.data['site']}/{entry['discussion']}"
+        strip = strips.get((key, (entry["version"][0], entry["version"][1])))
+        if strip and any(strip.data[name] != entry[name] for name in ENTRY):
+            yield f"{feed.key}@{feed.version} shows {key} other than its strip {strip.version}"
 
 
 def instant(text: str) -> datetime:
@@ -136,6 +159,46 @@ def read_history(evidence: Evidence, file: Path) -> None:
 
 async def read_topics(evidence: Evidence, stack: Stack) -> None:
     """Every record of every topic, from the first to the last at this moment."""
+    names = [name for name in topics.declared() if topics.CONTROL not in name]
+    names.remove(topics.FEEDS)
+
+    def take(name: str, record: Any) -> None:
+        _take(evidence, name, record)
+
+    await _read(evidence, stack, names, take)
+    strips = {(one.key, one.version): one for one in evidence.strips}
+    feeds = _Feeds(evidence, strips)
+    await _read(evidence, stack, [topics.FEEDS], feeds.take)
+    evidence.feeds = [*feeds.highest.values(), *feeds.last.values()]
+
+
+class _Feeds:
+    """Feeds are long and many: each is looked at as it passes, few are kept."""
+
+    def __init__(self, evidence: Evidence, strips: Mapping[tuple[str, Version], Published]) -> None:
+        self.evidence, self.strips = evidence, strips
+        self.hashes: dict[tuple[str, Version], bytes] = {}
+        self.last: dict[str, Published] = {}
+        self.highest: dict[str, Published] = {}
+
+    def take(self, name: str, record: Any) -> None:
+        data = msgspec.json.decode(record.value)["data"]
+        key = f"{data['site']}/{data['feed']}/{data['language']}/{data['section']}"
+        version = (data["version"][0], data["version"][1])
+        feed = Published(key, version, data, record.partition, record.offset)
+        self.evidence.feeds_read += 1
+        hashed = hashlib.blake2b(record.value, digest_size=16).digest()
+        if self.hashes.setdefault((key, version), hashed) != hashed:
+            self.evidence.feeds_wrong.append(f"{key}@{version} was published with two contents")
+        self.evidence.feeds_wrong += feed_wrong(feed, self.strips)
+        self.last[key] = feed
+        if key not in self.highest or version > self.highest[key].version:
+            self.highest[key] = feed
+
+
+async def _read(
+    evidence: Evidence, stack: Stack, names: list[str], take: Callable[[str, Any], None]
+) -> None:
     consumer = AIOKafkaConsumer(
         bootstrap_servers=stack.bootstrap, client_id="chaos", max_partition_fetch_bytes=8 << 20
     )
@@ -143,12 +206,11 @@ async def read_topics(evidence: Evidence, stack: Stack) -> None:
     try:
         named = {
             TopicPartition(stack.prefix + name, partition): name
-            for name, topic in topics.declared().items()
-            if topics.CONTROL not in name
-            for partition in range(topic.partitions)
+            for name in names
+            for partition in range(topics.declared()[name].partitions)
         }
         ends = await consumer.end_offsets(list(named))
-        evidence.ends = {
+        evidence.ends |= {
             (name, place.partition): ends[place] for place, name in named.items() if name in INPUTS
         }
         left = {place for place in named if ends[place]}
@@ -160,7 +222,7 @@ async def read_topics(evidence: Evidence, stack: Stack) -> None:
             for place, batch in found.items():
                 for record in batch:
                     if record.offset < ends[place]:
-                        _take(evidence, named[place], record)
+                        take(named[place], record)
             for place in list(left):
                 if await consumer.position(place) >= ends[place]:
                     left.discard(place)
@@ -188,14 +250,9 @@ def _take(evidence: Evidence, topic: str, record: Any) -> None:
     elif topic == topics.OUTCOMES:
         evidence.told.append(json.loads(record.value))
     elif record.value is not None:
-        data = json.loads(record.value)["data"]
-        if topic == topics.STRIPS:
-            key = f"{data['site']}/{data['discussion']}"
-            to = evidence.strips
-        else:
-            key = f"{data['site']}/{data['feed']}/{data['language']}/{data['section']}"
-            to = evidence.feeds
-        to.append(
+        data = msgspec.json.decode(record.value)["data"]
+        key = f"{data['site']}/{data['discussion']}"
+        evidence.strips.append(
             Published(
                 key, (data["version"][0], data["version"][1]), data, record.partition, record.offset
             )

@@ -14,7 +14,6 @@ import random
 import signal
 import struct
 import subprocess
-import sys
 import time
 from base64 import b64decode
 from collections.abc import Awaitable, Callable
@@ -28,7 +27,6 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from services.core import topics
-from services.core.settings import environment
 from tests.chaos.history import History
 from tests.chaos.stack import Service, Stack
 from tests.chaos.traffic import SITE, Traffic
@@ -242,26 +240,9 @@ class Nemesis:
             if (topic, partition, record.offset) not in self.poison
         ]  # fmt: skip
 
-    async def veche(self, *arguments: str) -> str:
-        """An operator's command."""
-        done = await asyncio.to_thread(
-            subprocess.run,
-            [sys.executable, "-m", "services.cli", *arguments],
-            cwd=self.stack.root,
-            env=environment(
-                {
-                    "VECHE_KAFKA_BOOTSTRAP": self.stack.bootstrap,
-                    "VECHE_POSTGRES_DSN": self.stack.dsn,
-                    "VECHE_TOPIC_PREFIX": self.stack.prefix,
-                    "PYTHONPATH": str(self.stack.root),
-                }
-            ),
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+    async def veche(self, *arguments: str, stack: Stack | None = None) -> None:
+        code, said = await (stack or self.stack).veche(*arguments)
+        assert code == 0, said
 
     async def resume_stopped(self) -> int:
         rows = await self.stack.fetch(
@@ -381,6 +362,8 @@ async def stop_politely(n: Nemesis) -> dict[str, Any]:
             break
         await asyncio.sleep(0.1)
     evidence["exit"] = victim.child.code
+    if victim.child.code not in (0, None):
+        n.traffic.broken.append(f"{victim.label} ended with {victim.child.code} after SIGTERM")
     return evidence
 
 
@@ -820,37 +803,44 @@ async def poison_flood(n: Nemesis) -> dict[str, Any]:
 
 @kind()
 async def offset_out_of_range(n: Nemesis) -> dict[str, Any]:
-    """Retention overtakes a consumer, in control.v1 (one partition, no traffic of ours)."""
-    topic, place = topics.CONTROL, TopicPartition(n.stack.prefix + topics.CONTROL, 0)
-    services = n.stack.of("moderation")
-    for service in services:
-        await asyncio.to_thread(service.kill)
-    end = 0
-    for _ in range(3):
-        end = 1 + await n.put(topic, 0, SITE.encode(), b"not a policy")
-    admin = AIOKafkaAdminClient(bootstrap_servers=n.stack.bootstrap)
-    await asyncio.wait_for(admin.start(), 15)
+    """Retention overtakes a consumer: it must stop by name. On topics and a database of their own,
+    so that the run's logs stay whole."""
+    small = Stack(n.stack.servers, n.stack.root, {}, n.stack.session_ms)
+    topic, place = topics.CONTROL, TopicPartition(small.prefix + topics.CONTROL, 0)
+    fence = "SELECT next_offset, stopped_reason FROM fences WHERE topic = 'control.v1'"
     try:
-        await admin.delete_records({place: RecordsToDelete(before_offset=end)})
-    finally:
-        await admin.close()
-    fresh = not await n.stack.fetch("SELECT 1 FROM fences WHERE topic = $1", topic)
-    for service in services:
+        await small.start()
+        service = await small.add("moderation", 7)
         service.start()
-    if fresh:  # a partition that nobody has claimed begins where its log begins
-        raise Missed("the partition had no fence yet")
-    for _ in range(400):
-        rows = await n.stack.fetch(
-            "SELECT next_offset, stopped_reason FROM fences WHERE topic = $1", topic
-        )
-        if rows and rows[0]["stopped_reason"]:
-            break
-        await asyncio.sleep(0.1)
-    else:
-        raise Missed("control.v1 did not stop")
-    assert rows[0]["stopped_reason"] == "offset_out_of_range", rows
-    await n.veche("partitions", "resume", topic, "0", "--skip-to", str(end))
+        await _until(small, fence, lambda row: True, "control.v1 was not claimed")
+        await asyncio.to_thread(service.kill)
+        producer = await n.raw()
+        for _ in range(3):
+            sent = await producer.send_and_wait(place.topic, b"not a policy", partition=0)
+        end = sent.offset + 1
+        admin = AIOKafkaAdminClient(bootstrap_servers=n.stack.bootstrap)
+        await asyncio.wait_for(admin.start(), 15)
+        try:
+            await admin.delete_records({place: RecordsToDelete(before_offset=end)})
+        finally:
+            await admin.close()
+        service.start()
+        row = await _until(small, fence, lambda row: row["stopped_reason"], "it did not stop")
+        assert (row["next_offset"], row["stopped_reason"]) == (0, "offset_out_of_range"), row
+        await n.veche("partitions", "resume", topic, "0", "--skip-to", str(end), stack=small)
+        await _until(small, fence, lambda row: row["next_offset"] == end, "it did not go on")
+    finally:
+        await small.end()
     return {"point": "offset_out_of_range", "owner": topic}
+
+
+async def _until(stack: Stack, statement: str, holds: Callable[[Any], Any], else_: str) -> Any:
+    for _ in range(400):
+        rows = await stack.fetch(statement)
+        if rows and holds(rows[0]):
+            return rows[0]
+        await asyncio.sleep(0.1)
+    raise Missed(else_)
 
 
 # --- the machine

@@ -28,6 +28,8 @@ class Result:
     records: int = 0
     seconds: float = 0.0
     convergence_seconds: float = 0.0
+    rebuild_seconds: float | None = None
+    """None: nothing was rebuilt."""
     tallies: dict[str, Tally] = field(default_factory=dict)
     findings: dict[str, Finding] = field(default_factory=dict)
     recoveries: list[tuple[str, float, float]] = field(default_factory=list)
@@ -55,7 +57,7 @@ async def run(
     logs: Path | None = None,
     batch: int = 60,
     stuck_seconds: float = 60.0,
-    after: Callable[[Stack], object] | None = None,
+    rebuild: bool = False,
 ) -> Result:
     """`plan` names the faults in their order. Every wait has an end; nothing here raises for what
     the services do wrong: that is what the findings tell."""
@@ -113,6 +115,11 @@ async def run(
         evidence.recoveries = nemesis.recoveries
         evidence.broken = traffic.broken
         evidence.not_ready = not_ready
+        if rebuild:
+            tell("rebuilding from Kafka into an empty database")
+            began_rebuild = time.monotonic()
+            evidence.rebuild = await stack.rebuilt()
+            result.rebuild_seconds = round(time.monotonic() - began_rebuild, 1)
         tell("checking")
         result.findings = check(evidence)
         result.acknowledged, result.maybes = history.acknowledged, history.maybes
@@ -120,10 +127,6 @@ async def run(
         result.records = len(evidence.records)
         result.tallies, result.recoveries = nemesis.tallies, nemesis.recoveries
         result.evidence = evidence
-        if after is not None:
-            answer = after(stack)
-            if asyncio.iscoroutine(answer):
-                await answer
     finally:
         if logs is not None and (result.violations or not result.findings):
             logs.mkdir(parents=True, exist_ok=True)

@@ -399,6 +399,38 @@ class Stack:
             for place, offset in ends.items()
         }
 
+    async def veche(self, *arguments: str, seconds: float = 60.0) -> tuple[int, str]:
+        """An operator's command: its exit code and what it said."""
+        done = await asyncio.to_thread(
+            subprocess.run,
+            [sys.executable, "-m", "services.cli", *arguments],
+            cwd=self.root,
+            env=environment(
+                {
+                    "VECHE_KAFKA_BOOTSTRAP": self.bootstrap,
+                    "VECHE_POSTGRES_DSN": self.dsn,
+                    "VECHE_TOPIC_PREFIX": self.prefix,
+                    "VECHE_RULES_DIR": str(RULES),
+                    "PYTHONPATH": str(self.root),
+                    **self.trust.env,
+                }
+            ),
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    async def rebuilt(self) -> str:
+        """Rebuilds from Kafka into an empty database and compares; "" where they are equal."""
+        for service in self.services.values():
+            await asyncio.to_thread(service.kill)
+        into = self.servers.postgres.dsn(f"{self.name}_rebuilt")
+        code, said = await self.veche(
+            "rebuild", "--into", into, "--against", self.dsn, "--yes", seconds=1_800
+        )
+        return "" if code == 0 else said[-3_000:] or f"exit code {code}"
+
     async def fetch(self, statement: str, *arguments: Any) -> list[Any]:
         connection = await asyncpg.connect(self.dsn, timeout=5)
         try:

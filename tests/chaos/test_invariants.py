@@ -210,6 +210,10 @@ def descriptors_left(e: Evidence) -> None:
     e.descriptors = {"reader-1": 4_000}
 
 
+def another_database(e: Evidence) -> None:
+    e.rebuild = "votes: line 7 differs"
+
+
 def a_500(e: Evidence) -> None:
     e.broken = ["500 internal"]
 
@@ -258,6 +262,7 @@ DOCTORED: list[tuple[str, Callable[[Evidence], None]]] = [
     ("staleness", work_left),
     ("leaks", a_transaction_left),
     ("leaks", descriptors_left),
+    ("rebuild_equality", another_database),
     ("unexplained_answers", a_500),
 ]
 

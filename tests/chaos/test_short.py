@@ -43,6 +43,7 @@ async def test_nothing_is_lost_or_doubled_under_seeded_faults(tmp_path: Path) ->
         result = await run(
             servers, seed=SEED, events=4_000, plan=PLAN, heal_seconds=PATIENCE,
             logs=tmp_path / "logs",
+            rebuild=True,
         )  # fmt: skip
         clean(result)
         ran = {name for name, tally in result.tallies.items() if tally.ran}

@@ -26,6 +26,7 @@ TEXT = """the bridge over the river was closed again and nobody told the bus dri
 реку снова закрыли и никто не сказал водителям автобусов market square bell assembly"""
 WORDS = TEXT.split()
 SAME_AGAIN = 0.8
+MOST_DISCUSSIONS = 120
 TROUBLE = (httpx.HTTPError, OSError, ValueError)
 
 
@@ -259,7 +260,7 @@ class Traffic:
         if fate < 0.265:
             revision = self.world.revisions[name] = self.world.revisions.get(name, 1) + 1
             return self._described(name, revision, "discussion.changed")
-        if fate < 0.268:
+        if fate < 0.268 and len(self.world.discussions) < MOST_DISCUSSIONS:
             return self._opened()
         if fate < 0.60:
             return self._vote(name, None)
