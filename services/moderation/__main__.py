@@ -8,14 +8,17 @@ import sys
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from importlib.metadata import version
+from uuid import uuid4
 
 from services.core import db, lifecycle, metrics, probes, settings, topics
 from services.core.consume import Consumer, Source
 from services.core.discussion import LiveJudge
+from services.core.model import Settings
 from services.core.rules import load
-from services.moderation import decode, queue, rebuild
+from services.moderation import decode, learn, queue, rebuild
 from services.moderation.handle import Moderation, set_policies
 from services.moderation.rules import Rules
+from services.moderation.scores import Models, Scoring
 
 log = logging.getLogger("services.moderation")
 
@@ -31,7 +34,9 @@ async def run() -> None:
     if settings.rebuilding():
         await rebuild.run(kafka, postgres, secret, judge, ruleset.windows)
         return
-    moderation = Moderation(judge, ruleset.windows)
+    learning = Settings("rejection", needed=settings.decisions_needed())
+    models = Models(learning)
+    moderation = Moderation(Scoring(judge, models, lambda: ruleset.scores), ruleset.windows)
     stop = await lifecycle.until_signal()
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(db.pool_of(postgres.dsn, postgres.pool_size))
@@ -53,6 +58,8 @@ async def run() -> None:
         log.info("moderation starts with ruleset %s", ruleset.hash[:12])
         async with asyncio.TaskGroup() as group:
             group.create_task(queue.watch(pool, stop, lambda: datetime.now(UTC)))
+            group.create_task(models.follow(pool, stop))
+            group.create_task(learn.learn(pool, stop, f"moderation-{uuid4().hex[:8]}", learning))
             await consumer.run(stop)
 
 

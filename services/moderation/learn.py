@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 LEASE = "learning"
 LEASE_SECONDS = 30.0
-EVERY_SECONDS = 5.0
+EVERY_SECONDS = 10.0
 MOST = 200
 """Lessons of a site in one transaction."""
 
@@ -37,6 +37,8 @@ async def learn(pool: db.Pool, stop: asyncio.Event, owner: str, settings: Settin
                 more |= await learn_site(pool, site, settings) == MOST
         except db.UNAVAILABLE as error:
             log.warning("could not learn from decisions: %s", error)
+        except Exception:  # comments must be judged though nothing is learned
+            log.exception("decisions are not learned from")
         if not more:
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), EVERY_SECONDS)

@@ -74,6 +74,8 @@ class Models:
                 await self.refresh(pool)
             except db.UNAVAILABLE as error:
                 log.warning("could not look for newer models: %s", error)
+            except Exception:  # comments are judged without scores, not left lying
+                log.exception("models are not followed")
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), EVERY_SECONDS)
 
@@ -95,6 +97,13 @@ class Scoring:
 
     def judge(self, cause: Cause, submission: Submission, facts: Facts) -> Judgement:
         text = submission.reading.original
+        try:
+            return self._judge(cause, submission, facts, text)
+        except Exception:  # any bug of a model: no score, which is not a low score
+            log.exception("no score for %s of %s", submission.comment, submission.discussion)
+            return self.judge_by.judge(cause, submission, facts)
+
+    def _judge(self, cause: Cause, submission: Submission, facts: Facts, text: str) -> Judgement:
         asked: dict[str, Model] = {}
         for name in sorted(self.wanted()):
             if (model := self.models.of(submission.site, name)) is not None:

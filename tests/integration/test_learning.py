@@ -13,15 +13,17 @@ from prometheus_client import REGISTRY
 
 from services.core import db
 from services.core.db import Pool
-from services.core.discussion import Judgement
+from services.core.discussion import Judgement, LiveJudge
 from services.core.events import FindingSeen, SitePolicy, VerdictGiven
 from services.core.model import Learner, Settings
 from services.core.model.stored import unpack_learner
 from services.core.rules import Facts, read
 from services.core.store import leases, models
 from services.moderation import learn
+from services.moderation.rules import Rules
 from services.moderation.scores import Models, Scoring
 from tests.unit.model.build import texts
+from tests.unit.rules.build import a_ruleset, a_submission
 
 SMALL = Settings("rejection", bits=12, needed=20)
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -223,3 +225,21 @@ async def test_a_score_is_a_recorded_fact_and_its_finding_says_which_ngrams_told
         assert text[start:end] == each["ngram"]
     elsewhere: Any = SimpleNamespace(site="elsewhere", reading=read(text))
     assert judge.judge(cause, elsewhere, Facts()).verdict.findings == []
+
+
+async def test_a_rule_holds_by_score_once_the_model_is_there(pool: Pool) -> None:
+    ruleset = a_ruleset("id: learned\nwhen: score(rejection) > 0.8\non_missing: skip\nthen: hold")
+    used = Models(SMALL)
+    judge = Scoring(LiveJudge(Rules(ruleset)), used, lambda: ruleset.scores)
+    cause: Any = None
+    spam = a_submission("casino bonus click")
+    assert judge.judge(cause, spam, Facts()).verdict.action == "publish"
+    bodies, labels = texts(200)
+    await decide(pool, bodies, labels)
+    await learn.learn_site(pool, "portal", SMALL)
+    await used.refresh(pool)
+    judged = judge.judge(cause, spam, Facts())
+    assert judged.verdict.action == "hold"
+    assert judged.verdict.findings[0].detail["telling"]["score(rejection)"]["telling"]
+    kind = a_submission("спасибо хорошая статья")
+    assert judge.judge(cause, kind, Facts()).verdict.action == "publish"

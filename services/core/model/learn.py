@@ -26,7 +26,7 @@ _CALIBRATE_FROM = 20
 @dataclass(frozen=True, slots=True)
 class Settings:
     label: str
-    bits: int = 18
+    bits: int = 19
     rate: float = 0.3
     needed: int = 100
     """Decisions of each kind before the model may be used."""
