@@ -10,7 +10,15 @@ from msgspec import Meta, Struct
 from services.core import strict
 from services.core.bodies import read_json
 from services.core.errors import BadEvent
-from services.core.events import CommentId, DiscussionId, EventId, Policy, Revision, Ruling, Status
+from services.core.events import (
+    CommentId,
+    CommentRevision,
+    DiscussionId,
+    EventId,
+    Policy,
+    Ruling,
+    Status,
+)
 from services.core.problems import of_body
 
 MAX_BODY_BYTES = 256 * 1024
@@ -35,7 +43,7 @@ class ClaimBody(Struct, frozen=True, forbid_unknown_fields=True):
 class Seen(Struct, frozen=True, forbid_unknown_fields=True):
     """The comment as the queue showed it, sent back unchanged."""
 
-    revision: Revision
+    revision: CommentRevision
     status: Status
 
 
