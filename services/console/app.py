@@ -24,7 +24,13 @@ log = logging.getLogger(__name__)
 
 def create_app(pool: Pool, decider: Decider, issuers: Issuers, titles: Titles) -> FastAPI:
     """No CORS: the console has no business with other origins."""
-    app = FastAPI(title="Veche console", openapi_url=None, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="Veche console",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,  # a redirect would be built from the Host header
+    )
     app.state.pool = pool
     app.state.decider = decider
     app.state.issuers = issuers

@@ -66,7 +66,9 @@ def invalid_response(request: Request, error: Exception) -> Response:
 def http_response(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == 405:
-        return problem_response(request, Problem(405, "method_not_allowed", "only GET and HEAD"))
+        allowed = {"allow": "GET, HEAD, OPTIONS"}
+        problem = Problem(405, "method_not_allowed", "only GET and HEAD", headers=allowed)
+        return problem_response(request, problem)
     return problem_response(request, not_found("no such resource; docs/api.md lists them"))
 
 

@@ -16,7 +16,11 @@ from services.reader.parts import Parts
 def create_app(parts: Parts, *private: APIRouter) -> Front:
     """`private` are routers that need keys of their own: `/v1/me` and receipts."""
     app = FastAPI(
-        title="Veche reader", docs_url=None, redoc_url=None, openapi_url="/v1/reader/openapi.json"
+        title="Veche reader",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/v1/reader/openapi.json",
+        redirect_slashes=False,  # a redirect would be built from the Host header
     )
     app.state.parts = parts
     app.add_exception_handler(Problem, problem_response)

@@ -63,7 +63,8 @@ class Front:
                 found = self._in_memory(scope["path"], scope["query_string"])
             except Problem as problem:
                 await answer_problem(send, problem, allowed)
-                HTTP_SECONDS.labels("reader", "feed", str(problem.status)).observe(
+                route = "discussion" if "/discussions/" in scope["path"] else "feed"
+                HTTP_SECONDS.labels("reader", route, str(problem.status)).observe(
                     perf_counter() - began
                 )
                 return

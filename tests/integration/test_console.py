@@ -461,6 +461,7 @@ async def test_a_policy_is_an_administrators_event(pool, log, console) -> None:
         ("moderator", f"{SITE}/queue?after=%00", 400),
         ("moderator", f"{SITE}/queue?after=e30", 400),
         ("moderator", f"{SITE}/queue?limit=101", 400),
+        ("moderator", f"{SITE}/queue/", 404),
         ("moderator", f"{SITE}/authors/a%00b", 400),
         ("moderator", f"{SITE}/decisions", 405),
     ],
@@ -485,6 +486,12 @@ async def test_bad_requests_are_problems(console, role: str, path: str, status: 
         (codec.encode(APPROVE | {"comment": "c1\n"}), "application/json", 422),
         (
             codec.encode(APPROVE | {"expected": {"revision": 0, "status": "pending"}}),
+            "application/json",
+            422,
+        ),
+        (
+            # Moderation could not read it: it must not get as far as the log.
+            codec.encode(APPROVE | {"expected": {"revision": 2**31, "status": "pending"}}),
             "application/json",
             422,
         ),

@@ -142,6 +142,8 @@ async def test_scopes_and_windows_name_their_own_feed(http: httpx.AsyncClient) -
         ("/v1/sites/gazette/counters", 400, "discussion"),
         ("/v1/sites/gazette/counters?" + "&".join(f"discussion=d{n}" for n in range(101)), 400,
          "discussion"),
+        (STRIP + "/", 404, None),
+        (STRIP + "/comments/", 404, None),
         ("/v1/sites/gazette", 404, None),
         ("/", 404, None),
     ],
@@ -161,6 +163,7 @@ async def test_errors_are_problems_that_name_the_parameter(
 async def test_other_methods_are_refused(http: httpx.AsyncClient) -> None:
     answer = await http.post("/v1/sites/gazette/counters")
     assert (answer.status_code, answer.headers["content-type"]) == (405, "application/problem+json")
+    assert answer.headers["allow"] == "GET, HEAD, OPTIONS"
 
 
 async def test_before_the_topics_are_read_a_missing_feed_is_503(
