@@ -5,8 +5,10 @@ from __future__ import annotations
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as NotBase64
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
+
+from msgspec import structs
 
 from services.core import codec
 from services.core.errors import BadEvent
@@ -126,7 +128,7 @@ def place(cursor: str) -> queue.Place:
         raw = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
         found = codec.decode(raw, queue.Place)
         if found.held_since.tzinfo is not None and "\x00" not in found.discussion + found.comment:
-            return found
-    except (NotBase64, ValueError, BadEvent):
+            return structs.replace(found, held_since=found.held_since.astimezone(UTC))
+    except (NotBase64, ValueError, OverflowError, BadEvent):
         pass
     raise bad_parameter("after", "this cursor is not from the queue; begin again")

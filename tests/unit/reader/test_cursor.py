@@ -46,6 +46,12 @@ def test_what_is_no_cursor_is_refused(cursor: str) -> None:
         CURSORS.open("l", cursor, AfterComment)
 
 
+@pytest.mark.parametrize("more", ["!!", "=", "\n", "=AAAA"])
+def test_a_cursor_with_more_behind_it_is_refused(more: str) -> None:
+    with pytest.raises(Problem):
+        CURSORS.open("l", CURSORS.seal("l", AfterComment(1, "cc")) + more, AfterComment)
+
+
 def test_a_cursor_fits_only_its_own_listing_and_key() -> None:
     sealed = CURSORS.seal("comments s/d newest", AfterComment(1, "c"))
     with pytest.raises(Problem):
