@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
+from importlib.metadata import version
 from typing import Any
 
 from services.core import logs, metrics, settings
@@ -24,6 +25,7 @@ def start(run: Callable[[], Run], runner: Callable[[Run], None] = asyncio.run) -
     try:
         shape = settings.Logs.read()
         logs.set_up(shape.level, shape.format)
+        metrics.BUILD.info({"version": version("veche"), "ruleset": ""})
         runner(run())
     except* (Misconfigured, BadRuleset) as errors:  # alone, or out of a task group
         code = 2

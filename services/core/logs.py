@@ -51,5 +51,5 @@ def set_up(level: str = "info", format: str = "text") -> None:
     logging.getLogger("aiokafka").setLevel(
         logging.WARNING if level.lower() == "debug" else logging.CRITICAL
     )
-    for chatty in ("asyncio", "uvicorn.access", "uvicorn.error", "httpx", "httpcore"):
+    for chatty in ("asyncio", "uvicorn.access", "uvicorn.error", "httpx", "httpcore", "pymorphy3"):
         logging.getLogger(chatty).setLevel(logging.WARNING)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from importlib.metadata import version
 
 import pytest
 
-from services.core import lifecycle
+from services.core import lifecycle, metrics
 from services.core.errors import BadRuleset, Misconfigured, Retryable
 
 
@@ -59,3 +60,13 @@ def test_who_ends_well_ends_with_nought() -> None:
 def test_what_has_no_name_is_not_hidden() -> None:
     with pytest.raises(ZeroDivisionError):
         lifecycle.start(lambda: alone(ZeroDivisionError()))
+
+
+def test_every_process_tells_its_version() -> None:
+    async def nothing() -> None:
+        pass
+
+    assert lifecycle.start(nothing) == 0
+    assert f'veche_build_info{{ruleset="",version="{version("veche")}"}} 1.0' in (
+        metrics.exposition().decode()
+    )
