@@ -15,7 +15,7 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from bench import chart, comments, consume, feed, ingest, latency, volume
+from bench import chart, comments, consume, feed, ingest, latency, peers, sse, volume
 from bench.figures import Figure, merged
 from bench.ground import ROOT, Ground, servers
 from tests.processes import Trust
@@ -31,6 +31,8 @@ ROWS: dict[str, Callable[[Ground], Awaitable[list[Figure]]]] = {
     "backlog": volume.backlog_row,
     "growth": volume.growth_row,
     "scale": volume.scale_row,
+    "sse": sse.sse_row,
+    "peers": peers.peers_row,
 }
 """In the order in which they run. A row may answer several figures, named after it."""
 

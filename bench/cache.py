@@ -31,3 +31,16 @@ async def venv(ground: Ground, name: str, *packages: str) -> Path:
         await sh(folder / "bin/pip", "install", "-q", "--disable-pip-version-check", *packages)
         stamp.write_text(" ".join(packages))
     return folder / "bin"
+
+
+async def npm(ground: Ground, name: str, package: str) -> Path:
+    """A folder with this npm package; answers the folder. No install scripts run."""
+    folder = CACHE / name
+    stamp = folder / "installed"
+    if not stamp.exists() or stamp.read_text() != package:
+        ground.tell(f"installing {package} into {folder.relative_to(ROOT)}")
+        folder.mkdir(parents=True, exist_ok=True)
+        await sh("npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", package,
+                 cwd=folder)  # fmt: skip
+        stamp.write_text(package)
+    return folder
