@@ -27,6 +27,7 @@ from services.core.rules.lookalikes import (
     SAME,
     SIGHT,
     SOUND,
+    SOUNDS,
     SPACED,
     in_cyrillic,
     in_latin,
@@ -277,7 +278,7 @@ class WordIndex:
                 text, start, self._trie, SIGHT, ends.__contains__, steps, stops=True
             ):
                 whole = spelled.end - spelled.start == len(text)
-                if len(spelled.form) >= 4 or (whole and len(spelled.form) == 3):
+                if len(spelled.form) >= 4 or (whole and not spelled.how & ~(SPACED | SOUNDS)):
                     for hit in self._hit(spelled):
                         yield hit._replace(
                             start=offset + hit.start, end=offset + hit.end, how=hit.how | SPACED
