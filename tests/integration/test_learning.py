@@ -11,15 +11,17 @@ from typing import Any
 import pytest
 from prometheus_client import REGISTRY
 
-from services.core import db
+from services.core import db, events
+from services.core.consume import Batch, Record
 from services.core.db import Pool
 from services.core.discussion import Judgement, LiveJudge
 from services.core.events import FindingSeen, SitePolicy, VerdictGiven
 from services.core.model import Learner, Settings
 from services.core.model.stored import unpack_learner
-from services.core.rules import Facts, read
+from services.core.rules import Facts, Windows, read
 from services.core.store import leases, models
 from services.moderation import learn
+from services.moderation.handle import Moderation
 from services.moderation.rules import Rules
 from services.moderation.scores import Models, Scoring
 from tests.unit.model.build import texts
@@ -243,3 +245,61 @@ async def test_a_rule_holds_by_score_once_the_model_is_there(pool: Pool) -> None
     assert judged.verdict.findings[0].detail["telling"]["score(rejection)"]["telling"]
     kind = a_submission("спасибо хорошая статья")
     assert judge.judge(cause, kind, Facts()).verdict.action == "publish"
+
+
+def event(kind: type[Any], data: Any, actor: str, **more: Any) -> Any:
+    return kind(
+        id=f"{actor}-{data.__class__.__name__}-{more.pop('n', 0)}",
+        source="/sites/portal",
+        site="portal",
+        actor=actor,
+        time=NOON,
+        data=data,
+        **more,
+    )
+
+
+def ruled(ruling: Any, status: Any, n: int) -> Any:
+    data = events.DecisionOnComment(
+        discussion="d",
+        comment="c",
+        ruling=ruling,
+        expected=events.Expected(revision=1, status=status),
+        reason="r",
+    )
+    return event(events.DecisionMade, data, "mod", signature="x", n=n)
+
+
+async def test_decisions_that_took_effect_leave_lessons_and_conflicts_leave_none(
+    pool: Pool,
+) -> None:
+    described = events.DiscussionDescribed(
+        discussion="d",
+        revision=1,
+        url="https://portal.example/1",
+        title="а",
+        language="ru",
+        section="news",
+    )
+    told = [
+        event(events.DiscussionOpened, described, "portal"),
+        event(
+            events.CommentSubmitted,
+            events.CommentBody(discussion="d", comment="c", body="казино"),
+            "anna",
+        ),
+        ruled("reject", "published", 1),
+        ruled("reject", "published", 2),
+        ruled("restore", "rejected", 3),
+    ]
+    handle = Moderation(
+        LiveJudge(Rules(a_ruleset("id: long\nwhen: text.length > 9000\nthen: note"))), Windows()
+    )
+    async with db.transaction(pool) as connection:
+        rows = [Record(n, NOON, each) for n, each in enumerate(told)]
+        await handle(connection, Batch("comments.v1", 0, rows))
+        lessons = await models.lessons_of(connection, "portal", 10)
+    assert sorted((lesson.body, lesson.rejected) for lesson in lessons) == [
+        ("казино", False),
+        ("казино", True),
+    ]
