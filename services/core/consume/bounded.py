@@ -11,14 +11,14 @@ import logging
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition, errors
 
 from services.core import db, settings, topics
 from services.core.consume import cluster
-from services.core.consume.batch import AnySource, Batch, Record
-from services.core.consume.letters import IN_A_ROW, Raw, letter
+from services.core.consume.batch import AnySource, Batch
+from services.core.consume.entry import Entry, decoded
+from services.core.consume.letters import IN_A_ROW
 from services.core.db import Pool
 from services.core.errors import BadEvent, Fenced, PartitionStopped, Retryable
 from services.core.store import fences, outbox, rebuild
@@ -48,16 +48,6 @@ async def read_to_ends(
     except ExceptionGroup as failed:
         raise failed.exceptions[0] from None
     return sum(task.result() for task in running)
-
-
-@dataclass
-class _Entry:
-    raw: ConsumerRecord
-    recorded_at: datetime
-    record: Record[object] | None = None
-    """None: not to be applied."""
-    why: BadEvent | None = None
-    """A dead letter that is not recorded yet."""
 
 
 @dataclass
@@ -131,33 +121,20 @@ class _Reader:
                 f"{self} gave nothing after offset {self.fence.next_offset} for "
                 f"{SILENCE_SECONDS:.0f} s, though the log ends at {self.end}"
             ) from None
-        entries = [self._decoded(raw) for raw in found if raw.offset < self.end]
+        entries = [decoded(self.source.decode, raw) for raw in found if raw.offset < self.end]
         async with self.pool.acquire(timeout=5) as connection:
             dead = await rebuild.dead_offsets(
                 connection, self.source.topic, self.partition, found[0].offset, found[-1].offset
             )
         for entry in entries:
             if entry.raw.offset in dead:
-                entry.record = entry.why = None
+                entry.record = entry.why = None  # neither applied nor told again
         await self._apply(entries)
         if self.source.sweep is not None:
             async with db.transaction(self.pool) as connection:
                 await self.source.sweep(connection, self.source.topic, self.partition)
 
-    def _decoded(self, raw: ConsumerRecord) -> _Entry:
-        entry = _Entry(raw, datetime.fromtimestamp(max(0, raw.timestamp) / 1000, UTC))
-        if raw.value is None:
-            entry.why = BadEvent("no_value", "the record has no value")
-            return entry
-        try:
-            entry.record = Record(raw.offset, entry.recorded_at, self.source.decode(raw.value))
-        except BadEvent as why:
-            entry.why = why
-        except Exception as error:  # noqa: BLE001 - no input may hold a partition up
-            entry.why = BadEvent("undecodable", f"{type(error).__name__}: {error}")
-        return entry
-
-    async def _apply(self, part: Sequence[_Entry]) -> None:
+    async def _apply(self, part: Sequence[Entry]) -> None:
         """In one transaction; halved until a record that Postgres refuses is alone."""
         try:
             await self._commit(part)
@@ -166,22 +143,20 @@ class _Reader:
             if not good:
                 raise
             if len(good) == 1:
-                detail = f"{type(error).__name__}: {error}"
-                good[0].record = None
-                good[0].why = error if isinstance(error, BadEvent) else BadEvent("bad_data", detail)
+                good[0].condemn(error)
                 await self._apply(part)
             else:
                 half = max(1, len(part) // 2)
                 await self._apply(part[:half])
                 await self._apply(part[half:])
 
-    async def _commit(self, part: Sequence[_Entry]) -> None:
+    async def _commit(self, part: Sequence[Entry]) -> None:
         topic = self.source.topic
-        dead = [(entry, entry.why) for entry in part if entry.why is not None]
+        dead = [entry for entry in part if entry.why is not None]
         if self.new_dead + len(dead) > IN_A_ROW:
             raise self._stopped(
                 "dead_letter_limit",
-                f"over {IN_A_ROW} records cannot be applied that once were; last: {dead[-1][1]}",
+                f"over {IN_A_ROW} records cannot be applied that once were; last: {dead[-1].why}",
             )
         async with db.transaction(self.pool) as connection:
             next_offset = part[-1].raw.offset + 1
@@ -196,14 +171,10 @@ class _Reader:
                 await self.source.handle(connection, Batch(topic, self.partition, records))
             await outbox.add(
                 connection, topic, self.partition,
-                [(topics.dead_letters_of(topic), e.raw.key or b"", self._letter(e, why))
-                 for e, why in dead],
+                [(topics.dead_letters_of(topic), entry.raw.key or b"",
+                  entry.letter(topic, self.partition)) for entry in dead],
             )  # fmt: skip
         self.new_dead += len(dead)
         self.fence = fences.Fence(
             self.fence.topic_id, next_offset, self.fence.epoch, OWNER, None, None
         )
-
-    def _letter(self, entry: _Entry, why: BadEvent) -> bytes:
-        raw = Raw(entry.raw.offset, entry.recorded_at, entry.raw.key, entry.raw.value)
-        return letter(self.source.topic, self.partition, raw, why)

@@ -16,7 +16,7 @@ from services.core.errors import BadEvent
 
 @dataclass(slots=True)
 class Entry:
-    """Either `record`, or the reason `why` there is none."""
+    """Either `record`, or the reason `why` there is none; neither where it was told before."""
 
     raw: ConsumerRecord
     recorded_at: datetime
