@@ -165,7 +165,7 @@ class Nemesis:
 
     def next(self, name: str, of: list[Any]) -> Any:
         """Goes round, from a seeded start, so that few strikes reach every point."""
-        of = [one for one in of if one in self.only] or of
+        of = [one for one in of if str(one) in self.only] or of
         turn = self.turn.get(name, self.random.randrange(len(of)))
         self.turn[name] = turn + 1
         return of[turn % len(of)]
@@ -456,9 +456,9 @@ async def unknown_commit(n: Nemesis) -> dict[str, Any]:
 
 @kind(light=True)
 async def unknown_commits(n: Nemesis) -> dict[str, Any]:
-    """A burst of ten."""
+    """A burst: of ten, of eighty in a long run."""
     struck = 0
-    for _ in range(10):
+    for _ in range(80 if n.long else 10):
         labels = n.labels("counters", "moderation", "publisher")
         with suppress(Missed):
             await n.spring("commit_sent", labels, lambda connection: "cut")
@@ -485,11 +485,27 @@ async def cut_produce(n: Nemesis) -> dict[str, Any]:
 
 @kind()
 async def produce_error(n: Nemesis) -> dict[str, Any]:
-    """The broker stored the records; its answer says a fatal error (45, 47 or 59) instead."""
-    code = n.next("produce_error", [47, 45, 59])
-    labels = [s.label for s in n.stack.of(n.next("error_name", ["ingest", "publisher"]))]
-    evidence = await n.spring("produce_acked", labels, lambda connection: f"error:{code}")
-    return {**evidence, "code": code}
+    """A fatal error (45, 47 or 59) as the answer, though the broker stored the records, or without
+    the broker ever having seen them: then the producer's sequence does not fit any more."""
+    code = n.next("produce_error", [45, 47, 59])
+    mode = n.next("produce_mode", ["refuse", "error"])
+    labels = n.labels(n.next("error_name", ["ingest", "publisher"]))
+    point = "produce_before" if mode == "refuse" else "produce_acked"
+    evidence = await n.spring(point, labels, lambda connection: f"{mode}:{code}")
+    return {**evidence, "code": code, "mode": mode}
+
+
+@kind(light=True)
+async def produce_slow(n: Nemesis) -> dict[str, Any]:
+    """The acknowledgement takes a second and a half, while the world goes on."""
+    held: list[Connection] = []
+    evidence = await n.spring(
+        "produce_sent", n.labels("publisher", "ingest"), lambda c: (held.append(c), "hold")[1]
+    )
+    await asyncio.sleep(1.5)
+    for connection in held:
+        connection.release()
+    return evidence
 
 
 @kind()

@@ -128,6 +128,7 @@ async def all_caught(
             heal_seconds=HEAL_SECONDS,
             stuck_seconds=15.0,
             batch=30,
+            history_file=ROOT / "build" / "chaos-logs" / f"{bug.name}.jsonl",
             logs=ROOT / "build" / "chaos-logs" / bug.name,
         )
         shutil.rmtree(root)

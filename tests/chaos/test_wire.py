@@ -163,6 +163,23 @@ def test_an_answer_may_say_a_fatal_error_instead() -> None:
     assert bytes(changed) == produced(9, 45, -1)
 
 
+def test_a_request_may_be_refused_unseen() -> None:
+    ends = Ends()
+    ends.says["produce_before"] = "refuse:45"
+    mind = KafkaMind(ends)  # type: ignore[arg-type]
+    records = struct.pack("!ii", 3, 4) + b"abcd"
+    head = struct.pack("!hhih", 0, 7, 2, 1) + b"c" + struct.pack("!hhi", -1, -1, 500)
+    body = struct.pack("!ih", 1, 1) + b"t" + struct.pack("!i", 1) + records
+    after = request(1, 3)
+    mind.from_client(frame(head, body) + after)
+    assert ends.sent == after
+    partition = struct.pack("!ihqqq", 3, 45, -1, -1, -1)
+    assert ends.answered == frame(
+        struct.pack("!ii", 2, 1), struct.pack("!h", 1) + b"t", struct.pack("!i", 1), partition,
+        struct.pack("!i", 0),
+    )  # fmt: skip
+
+
 async def test_what_is_held_goes_on_when_released(postgres: tuple[Proxy, str]) -> None:
     proxy, dsn = postgres
     held: list[Any] = []

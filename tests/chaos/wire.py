@@ -238,9 +238,16 @@ class KafkaMind(Mind):
                     self.connection.forward(buffer[sent:position])
                     sent = position
                 if kind == PRODUCE:
+                    in_flight = len(self.produces) + 1
+                    said = self.connection.spring("produce_before", in_flight=in_flight)
+                    if said.startswith("refuse:"):
+                        # Lost on the way, and the answer says a fatal error.
+                        code = int(said.partition(":")[2])
+                        self.connection.answer(refusal(buffer[position:end], code))
+                        sent = position = end
+                        continue
                     self.produces[correlation] = version
-                    self.producing = len(self.produces)
-                    self.connection.spring("produce_before", in_flight=self.producing)
+                    self.producing = in_flight
                     self.connection.forward(buffer[sent:end])
                     sent = end
                     self.connection.spring("produce_sent", in_flight=self.producing)
@@ -290,7 +297,7 @@ class KafkaMind(Mind):
 
 
 def with_error(frame: bytearray, version: int, code: int) -> None:
-    """Every partition of a produce response (versions 0 to 8) answers this error instead."""
+    """Every partition of a produce response (versions 1 to 8) answers this error instead."""
     position = 8
     (topics,) = struct.unpack_from("!i", frame, position)
     position += 4
@@ -302,6 +309,33 @@ def with_error(frame: bytearray, version: int, code: int) -> None:
         for _ in range(partitions):
             struct.pack_into("!hq", frame, position + 4, code, -1)
             position += 4 + 2 + 8 + (8 if version >= 2 else 0) + (8 if version >= 5 else 0)
+            position += 6 if version >= 8 else 0  # no single record's error, no message
+
+
+def refusal(request: bytes, code: int) -> bytes:
+    """The answer to a produce request (versions 3 to 8) that refuses every partition of it."""
+    _, version, correlation, client = struct.unpack_from("!hhih", request, 4)
+    position = 14 + max(0, client)
+    (transaction,) = struct.unpack_from("!h", request, position)
+    position += 2 + max(0, transaction) + 2 + 4
+    (topics,) = struct.unpack_from("!i", request, position)
+    position += 4
+    answer = struct.pack("!ii", correlation, topics)
+    for _ in range(topics):
+        (length,) = struct.unpack_from("!h", request, position)
+        answer += request[position : position + 2 + length]
+        position += 2 + length
+        (partitions,) = struct.unpack_from("!i", request, position)
+        position += 4
+        answer += struct.pack("!i", partitions)
+        for _ in range(partitions):
+            partition, size = struct.unpack_from("!ii", request, position)
+            position += 8 + max(0, size)
+            answer += struct.pack("!ihqq", partition, code, -1, -1)
+            answer += struct.pack("!q", -1) if version >= 5 else b""
+            answer += struct.pack("!ih", 0, -1) if version >= 8 else b""
+    answer += struct.pack("!i", 0)
+    return struct.pack("!i", len(answer)) + answer
 
 
 class _Front(asyncio.Protocol):
