@@ -93,7 +93,7 @@ def moderate(list_: Path | None, folder: Path | None, lang: Language | None) -> 
         click.echo(json.dumps(_verdict(comment, judges), ensure_ascii=False))
     if bad:
         click.echo(f"veche: {bad} lines are no comments and got no verdict", err=True)
-        raise click.exceptions.Exit(1)
+        sys.exit(1)
 
 
 def _by_words(list_: Path, lang: Language | None) -> Judge:
