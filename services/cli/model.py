@@ -50,6 +50,8 @@ def train(label: str, out: Path, seed: int, files: tuple[Path, ...]) -> None:
         raise BadFile(
             f"training needs {error.name}: install the extra with `pip install 'veche[model]'`"
         ) from None
+    if not out.parent.is_dir():
+        raise BadFile(f"{out.parent} is no folder: make it, or name another --out")
     texts, labels, passed_over = labelled(files, label)
     with Progress(console=Console(stderr=True)) as progress:
         task = progress.add_task(f"learning {label} from {len(texts)} texts", total=None)
