@@ -128,7 +128,7 @@ class Http:
     def read(cls, env: Mapping[str, str] = os.environ, port: int = 8080) -> Http:
         return cls(
             host=env.get("VECHE_HTTP_HOST", "127.0.0.1"),
-            port=_whole(env, "VECHE_HTTP_PORT", port),
+            port=_port(env, "VECHE_HTTP_PORT", port),
         )
 
 
@@ -143,7 +143,7 @@ class Probes:
     def read(cls, env: Mapping[str, str] = os.environ, port: int = 9090) -> Probes:
         return cls(
             host=env.get("VECHE_PROBES_HOST", "127.0.0.1"),
-            port=_whole(env, "VECHE_PROBES_PORT", port),
+            port=_port(env, "VECHE_PROBES_PORT", port),
         )
 
 
@@ -220,7 +220,7 @@ class Local:
     def read(cls, env: Mapping[str, str] = os.environ) -> Local:
         cache = Path(env.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "veche"
         return cls(
-            port=_whole(env, "VECHE_PORT", 8000),
+            port=_port(env, "VECHE_PORT", 8000),
             data_dir=Path(env.get("VECHE_DATA_DIR") or ROOT / ".veche").resolve(),
             cache_dir=Path(env.get("VECHE_CACHE_DIR") or cache).resolve(),
             java_home=Path(env["JAVA_HOME"]) if env.get("JAVA_HOME") else None,
@@ -348,6 +348,13 @@ def _whole(env: Mapping[str, str], name: str, default: int) -> int:
     if not value.isdecimal():
         raise Misconfigured(f"{name} must be a whole number, not {value!r}")
     return int(value)
+
+
+def _port(env: Mapping[str, str], name: str, default: int) -> int:
+    port = _whole(env, name, default)
+    if port > 65_535:
+        raise Misconfigured(f"{name} must be a port, 65535 at most, not {port}")
+    return port
 
 
 def _one_of(env: Mapping[str, str], name: str, default: str, choices: tuple[str, ...]) -> str:

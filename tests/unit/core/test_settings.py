@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -89,3 +90,19 @@ def test_a_retention_that_is_no_time_is_refused(value: str) -> None:
 def test_a_compacted_topic_has_no_retention() -> None:
     with pytest.raises(Misconfigured, match="strips"):
         topics.kept({topics.STRIPS: 1})
+
+
+@pytest.mark.parametrize(
+    ("read", "name"),
+    [
+        (settings.Http.read, "VECHE_HTTP_PORT"),
+        (settings.Probes.read, "VECHE_PROBES_PORT"),
+        (settings.Local.read, "VECHE_PORT"),
+    ],
+)
+@pytest.mark.parametrize("value", ["65536", "-1", "http"])
+def test_a_port_that_cannot_be_is_refused_by_name(
+    read: Callable[[dict[str, str]], object], name: str, value: str
+) -> None:
+    with pytest.raises(Misconfigured, match=name):
+        read({name: value})
