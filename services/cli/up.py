@@ -87,6 +87,7 @@ class Everything:
         self.caddy: Child | None = None
         self.ports: dict[str, tuple[int, int]] = {}
         self.stopping = False
+        self._told = False
         self._supervisor = Supervisor(console)
         self._held = ExitStack()
 
@@ -120,6 +121,7 @@ class Everything:
         with self._step("origin"):
             self._start_caddy()
         target.tell(self.data, kafka_bootstrap=bootstrap, postgres_dsn=dsn, pid=os.getpid())
+        self._told = True
         self._welcome(time.monotonic() - began)
 
     def run(self, interrupted: threading.Event) -> None:
@@ -130,7 +132,8 @@ class Everything:
     def __exit__(self, *exc: object) -> None:
         self.stopping = True
         began = time.monotonic()
-        target.forget(self.data)
+        if self._told:  # else it is another's, who runs on
+            target.forget(self.data)
         started = bool(self.services or self.caddy or self.kafka or self.postgres)
         if started:
             self.console.print("\nveche: stopping (Ctrl-C again to kill)")
@@ -154,7 +157,13 @@ class Everything:
                 guardian.send(child.pid, signal.SIGKILL)
 
     def _check_machine(self) -> None:
-        self.data.mkdir(parents=True, exist_ok=True)
+        try:
+            self.data.mkdir(parents=True, exist_ok=True)
+        except (PermissionError, FileNotFoundError, NotADirectoryError, FileExistsError) as error:
+            raise Misconfigured(
+                f"{self.data} cannot be a data directory ({error.strerror}): "
+                f"set VECHE_DATA_DIR to one that you may write to"
+            ) from None
         self._held.enter_context(held(self.data, "veche up"))
         end_leftovers(self.logs.glob(f"*{NOTE}"), self._say)
         if not port_is_free(self.local.port):

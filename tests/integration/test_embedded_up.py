@@ -63,6 +63,15 @@ def test_a_taken_port_is_named_with_the_way_out(place: dict[str, str]) -> None:
     assert "VECHE_PORT=" in done.stderr
 
 
+def test_a_data_directory_that_cannot_be_is_named_with_the_way_out(
+    place: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    done = veche("up", **(place | {"VECHE_DATA_DIR": str(tmp_path / "file")}))
+    assert done.returncode == 1
+    assert "set VECHE_DATA_DIR to one that you may write to" in done.stderr
+
+
 def test_unreachable_jars_stop_the_start_and_leave_nothing(
     place: dict[str, str], tmp_path: Path
 ) -> None:
@@ -124,6 +133,7 @@ def test_up_serves_one_origin_restarts_what_dies_and_stops_clean(
     assert " 0 created" in " " + veche("topics", **place).stdout
     assert veche("token", "--role", "reader", **place).stdout.count(".") == 2
     assert "in use by process" in veche("up", **(place | {"VECHE_PORT": "1"})).stderr
+    assert "up to date" in veche("migrate", **place).stdout  # the refused one took nothing away
 
     console = int((data / "logs" / "console.pid").read_text().split()[0])
     os.kill(console, signal.SIGKILL)
