@@ -65,6 +65,7 @@ class Isso:
                     headers={"x-forwarded-for": self._reader(number)},
                 )
                 answer.raise_for_status()
+                client.cookies.clear()  # it sets one per comment
                 self._voted = answer.json()["id"]
 
     def create(self) -> bytes:

@@ -1,4 +1,8 @@
-"""Waline (npm) on the same Postgres as Veche, with its own limits on readers switched off."""
+"""Waline (npm) on the same Postgres as Veche, with its own limits on readers switched off.
+
+It asks a sign-in service of its authors', over the network, on every request; here a server beside
+it answers at once, which flatters it.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ from urllib.parse import urlsplit
 import asyncpg
 import httpx
 
+from bench.beside import constant
 from bench.cache import npm
 from bench.ground import Ground
 from bench.http import request
@@ -103,25 +108,32 @@ async def opened(ground: Ground) -> AsyncIterator[Waline]:
     connection = await asyncpg.connect(dsn, timeout=10)
     await connection.execute(TABLES)
     (port,) = free_ports(1)
-    child = Child(
-        "waline",
-        ["node", folder / "node_modules/@waline/vercel/vanilla.js"],
-        log=ground.home / "logs/waline.log",
-        cwd=folder,
-        env=environment(
-            {
-                "PG_HOST": parts.hostname or "", "PG_PORT": str(parts.port),
-                "PG_USER": parts.username or "", "PG_PASSWORD": parts.password or "",
-                "PG_DB": parts.path[1:], "PORT": str(port), "IPQPS": "0", "AKISMET_KEY": "false",
-                "SECURE_DOMAINS": "", "NODE_ENV": "production",
-            }
-        ),
-    )  # fmt: skip
-    child.start()
-    try:
-        child.wait_until(lambda: answers(port), 60)
-        yield Waline(f"http://127.0.0.1:{port}", connection)
-    finally:
-        child.stop()
-        await connection.close(timeout=10)
+    nobody = httpx.Response(200, json={"services": []})
+    with constant(ground, nobody, nobody.content, service="waline") as sign_in:
+        child = Child(
+            "waline",
+            ["node", folder / "node_modules/@waline/vercel/vanilla.js", str(port)],
+            log=ground.home / "logs/waline.log",
+            cwd=folder,
+            env=environment(
+                {
+                    "PG_HOST": parts.hostname or "",
+                    "PG_PORT": str(parts.port),
+                    "PG_USER": parts.username or "",
+                    "PG_PASSWORD": parts.password or "",
+                    "PG_DB": parts.path[1:],
+                    "IPQPS": "0",
+                    "AKISMET_KEY": "false",
+                    "OAUTH_URL": sign_in,
+                    "NODE_ENV": "production",
+                }
+            ),
+        )
+        child.start()
+        try:
+            child.wait_until(lambda: answers(port), 60)
+            yield Waline(f"http://127.0.0.1:{port}", connection)
+        finally:
+            child.stop()
+            await connection.close(timeout=10)
         await ground.drop(dsn)
