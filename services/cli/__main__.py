@@ -25,6 +25,7 @@ VERBS = {
     "rebuild": "services.cli.rebuild:rebuild",
     "dump": "services.cli.dump:dump",
     "partitions": "services.cli.partitions:partitions",
+    "rules": "services.cli.rules:rules",
     "dead-letters": "services.cli.dead_letters:dead_letters",
 }
 

@@ -5,6 +5,7 @@ An engineer adds one by writing a pure function of a reading and entering it in 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import re2
@@ -18,7 +19,7 @@ _PHONE = re2.compile(r"(?:\+\d{1,3}|\b[78])[ (-]{0,2}\d{3}[ )-]{0,2}\d{3}[ -]?\d
 _CARD = re2.compile(r"\b\d(?:[ -]?\d){12,18}\b")
 _EMAIL = re2.compile(r"[\pL\pN][\pL\pN._%+-]*@[\pL\pN-]+(?:\.[\pL\pN-]+)*\.\pL\pL+")
 _HANDLE = re2.compile(r"(?:^|[\s(,:])(@[a-z][a-z0-9_]{4,31})\b")
-_DIGITS = re2.compile(r"\d[\d ()+-]{8,}\d")
+_DIGITS = re.compile(r"\d[\d ()+-]{8,}\d")
 
 
 def phones(reading: Reading) -> list[Span]:

@@ -54,6 +54,8 @@ class Comparison:
 def parse(text: str) -> Comparison:
     """Raises BadRuleset: what is wrong, and the nearest name."""
     form = _FORM.fullmatch(text)
+    if form is None and "(" in text and ")" not in text:
+        raise BadRuleset(f"{text!r} ends too early: within [ ] or {{ }}, put a comma in quotes")
     if form is None:
         raise BadRuleset(
             f"{text!r} is no comparison; write one such as `author.published < 3` "

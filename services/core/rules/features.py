@@ -7,6 +7,7 @@ comment itself comes with the facts, under the same names.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
@@ -18,6 +19,11 @@ from services.core.rules import links
 from services.core.rules.facts import Submission, Value
 
 Kind = Literal["number", "text"]
+
+_UPPER_RUN = re.compile(r"[A-ZА-ЯЁ]+")
+_LOWER_RUN = re.compile(r"[a-zа-яё]+")
+_OTHER_LETTER = re.compile(r"[^\W\d_A-Za-zА-Яа-яЁё]")
+_SCRIPTS_MEET = re.compile(r"[a-z](?=[\u0400-\u04ff])|[\u0400-\u04ff](?=[a-z])")
 
 
 class Feature(NamedTuple):
@@ -38,15 +44,21 @@ def _length(comment: Submission) -> int:
 
 
 def _letters(comment: Submission) -> int:
-    text = comment.reading.original
-    return sum(map(str.isupper, text)) + sum(map(str.islower, text))
+    return sum(_cases(comment.reading.original))
 
 
 def _upper(comment: Submission) -> float:
-    text = comment.reading.original
-    upper = sum(map(str.isupper, text))
-    letters = upper + sum(map(str.islower, text)) if upper else 1
-    return upper / letters
+    upper, lower = _cases(comment.reading.original)
+    return upper / (upper + lower) if upper else 0.0
+
+
+@lru_cache(maxsize=2)
+def _cases(text: str) -> tuple[int, int]:
+    """Letters in upper and in lower case; by runs where all of them are Russian or English."""
+    if _OTHER_LETTER.search(text):
+        return sum(map(str.isupper, text)), sum(map(str.islower, text))
+    upper = sum(map(len, _UPPER_RUN.findall(text)))
+    return upper, sum(map(len, _LOWER_RUN.findall(text)))
 
 
 def _digits(comment: Submission) -> float:
@@ -70,12 +82,9 @@ def _longest_run(comment: Submission) -> int:
 
 def _mixed_words(comment: Submission) -> int:
     """iPhone'ом is two words here; C-300 mixes nothing."""
-    return sum(_mixes(word.text) for word in comment.reading.words)
-
-
-@lru_cache(maxsize=32_768)
-def _mixes(word: str) -> bool:
-    return any("a" <= c <= "z" for c in word) and any("\u0400" <= c <= "\u04ff" for c in word)
+    if _SCRIPTS_MEET.search(comment.reading.folded) is None:
+        return 0
+    return sum(_SCRIPTS_MEET.search(word.text) is not None for word in comment.reading.words)
 
 
 def _invisible(comment: Submission) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Set
 
 import re2
@@ -38,12 +39,13 @@ _BARE = frozenset(
         "uk",
     ]
 )
+_MAY_LINK = re.compile(r"\w\.\w|://")
 _AFTER = ".,;:!?…"
 
 
 def links_of(reading: Reading) -> list[tuple[str, Span]]:
     """(host, span in the original) of every link."""
-    if "." not in reading.folded:
+    if _MAY_LINK.search(reading.folded) is None:
         return []
     links = []
     for match in _LINK.finditer(reading.folded):

@@ -70,16 +70,19 @@ class Ruleset:
 
     def candidates(self, context: Context) -> Iterable[Compiled]:
         """The rules that this comment might match: those whose words are not there are skipped."""
+        return [self.compiled[n] for n in self.numbers(context)]
+
+    def numbers(self, context: Context) -> Iterable[int]:
+        """Of the candidates, in `compiled`."""
         numbers: Iterable[int] = self.always
         if self.by_trigger is not None and (context.words or context.patterns):
             found = set(self.always)
             for trigger in (*context.words, *context.patterns):
                 found.update(self.by_trigger.get(trigger, ()))
             numbers = sorted(found)
-        compiled = self.compiled
         if not self.off:
-            return [compiled[n] for n in numbers]
-        return [compiled[n] for n in numbers if compiled[n].rule.id not in self.off]
+            return numbers
+        return [n for n in numbers if self.compiled[n].rule.id not in self.off]
 
 
 def load(texts: Mapping[str, str]) -> Ruleset:

@@ -1,0 +1,39 @@
+"""Facts computed anew from a file of comments, in event-time order, without a database.
+
+What moderation reads from Postgres, this keeps in memory: who wrote what and when. An author's
+standing follows the verdicts given here, or what a line states (`status`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from services.core.rules.facts import Facts, History, Submission, Value, Windows
+
+
+class Timeline:
+    def __init__(self, windows: Windows) -> None:
+        self._history = History(windows)
+
+    def facts(
+        self,
+        submission: Submission,
+        stated: Mapping[str, Value] | None = None,
+        *,
+        windows: bool = True,
+    ) -> Facts:
+        """Of the comments before; `stated` facts win, and without a time no window counts."""
+        values = self._history.facts(submission, "publish_first").values
+        if not windows:
+            values = {key: value for key, value in values.items() if key in _TIMELESS}
+        return Facts({**values, **stated} if stated else values)
+
+    def written(self, submission: Submission, status: str) -> None:
+        """Takes in a comment that became `published`, `pending` or `rejected`."""
+        self._history.written(submission)
+        self._history.moved((submission.site, submission.author), None, status)
+
+
+_TIMELESS = frozenset({"author.published", "author.rejected"})
+STATUS = {"publish": "published", "hold": "pending", "reject": "rejected"}
+"""What a verdict on a first revision comes to."""

@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from services.cli.rules import rules
+from services.core.rules import load
+from services.core.rules.format import formatted
+
+RULES = """\
+# Words.
+id: listed   # the first
+title: {ru: а, en: a}
+reason: {ru: а, en: a}
+then: reject
+when: {words: [слон]}
+tests: {must_match: [слон], must_not_match: [кит]}
+---
+id: flood
+title: {ru: а, en: a}
+reason: {ru: а, en: a}
+when: count(author, 1m) > 2
+then: hold
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "a.yml").write_text(RULES)
+    return tmp_path / "rules"
+
+
+def run(*arguments: object, code: int = 0, text: str | None = None) -> str:
+    result = CliRunner().invoke(rules, [str(one) for one in arguments], input=text)
+    assert result.exit_code == code, (result.output, result.exception)
+    return result.stdout
+
+
+def comments(tmp_path: Path) -> Path:
+    file = tmp_path / "comments.jsonl.gz"
+    rows: list[dict[str, Any]] = [
+        {"id": f"c{n}", "text": "слон" if n == 3 else "кит", "author": "anna",
+         "at": f"2026-03-01T12:00:{9 - n:02}Z", "labels": {"spam": int(n in (1, 3))}}
+        for n in range(4)
+    ]  # fmt: skip
+    lines = [json.dumps(row) for row in rows] + ["{not json"]
+    file.write_bytes(gzip.compress("\n".join(lines).encode()))
+    return file
+
+
+def test_check_tells_the_rules_and_a_mistake_ends_with_a_code(folder: Path) -> None:
+    told = json.loads(run("check", folder, "--json"))
+    assert told["ok"]
+    assert told["rules"]["live"] == 2
+    assert told["untested"] == ["flood"]
+    (folder / "a.yml").write_text(RULES.replace("words:", "wrods:"))
+    told = json.loads(run("check", folder, "--json", code=1))
+    assert told["error"].startswith("a.yml:6:8: 'wrods' is not known here")
+
+
+def test_failing_test_is_named_with_what_it_misses(folder: Path) -> None:
+    assert "2 of 2 tests passed" in run("test", folder)
+    (folder / "a.yml").write_text(RULES.replace("must_match: [слон]", "must_match: [белка]"))
+    told = json.loads(run("test", folder, "--json", code=1))
+    assert [(one["rule"], one["why"]) for one in told["failed"]] == [
+        ("listed", "`words: слон` with None")
+    ]
+
+
+def test_explain_tells_spans_and_the_nearest_miss(folder: Path) -> None:
+    told = json.loads(run("explain", folder, "--json", text="Вот слон"))
+    assert told["verdict"] == "reject"
+    assert told["findings"][0]["spans"] == [[4, 8]]
+    told = json.loads(
+        run("explain", folder, "--text", "кит", "--fact", "count(author, 1m)=3", "--json")
+    )
+    assert told["verdict"] == "hold"
+    assert told["rules"][-1]["misses"][0]["matcher"] == "words: слон"
+
+
+def test_backtest_computes_facts_in_event_time_order(folder: Path, tmp_path: Path) -> None:
+    file = comments(tmp_path)
+    told = json.loads(
+        run("backtest", file, "--rules", folder, "--label", "spam", "--json", "--workers", 1)
+    )
+    assert told["comments"] == 4
+    assert told["not_comments"] == 1
+    assert told["verdicts"] == {"publish": 1, "hold": 2, "reject": 1}
+    by_rule = {one["rule"]: one for one in told["rules"]}
+    # The lines stand newest first: the third and the fourth in time are c1 and c0.
+    assert by_rule["flood"]["samples"] == ["c1", "c0"]
+    assert by_rule["listed"]["precision"] == 1
+    assert told["recall"] == 1
+    assert "event-time order" in told["facts"]
+
+
+def test_diff_tells_which_verdicts_move(folder: Path, tmp_path: Path) -> None:
+    new = tmp_path / "new"
+    new.mkdir()
+    (new / "a.yml").write_text(RULES.replace("then: reject", "then: hold"))
+    told = json.loads(run("diff", folder, new, comments(tmp_path), "--json", "--workers", 1))
+    assert told["changed_rules"] == ["listed"]
+    assert told["moves"] == [{"move": "reject -> hold", "comments": 1, "samples": ["c3"]}]
+
+
+def test_format_orders_keys_keeps_comments_and_changes_no_meaning(folder: Path) -> None:
+    assert "a.yml differs" in run("format", folder, "--check", code=1)
+    run("format", folder)
+    text = (folder / "a.yml").read_text()
+    assert text.startswith("# Words.\n# the first\nid: listed\n")
+    assert "when: {words: [слон]}\nthen: reject\n" in text
+    assert formatted("a.yml", text) == text
+    assert load({"a.yml": text}).hash == load({"a.yml": RULES}).hash
+    run("format", folder, "--check")
