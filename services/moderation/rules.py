@@ -3,29 +3,52 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from time import perf_counter
 
 from services.core import metrics
 from services.core.events import FindingSeen, VerdictGiven
-from services.core.rules import Facts, Ruleset, Submission, judge
+from services.core.rules import Budget, Facts, Ruleset, Submission, judge
 from services.core.rules.judge import RULE_ERROR
 
 log = logging.getLogger(__name__)
+
+FAILURES = 5
+"""So many failures of a rule switch it off in this process."""
+
+RULE_SECONDS = 0.05
+"""How long one rule may look at one comment."""
 
 
 class Rules:
     """Judges by one ruleset and never raises."""
 
-    def __init__(self, ruleset: Ruleset) -> None:
+    def __init__(self, ruleset: Ruleset, rule_seconds: float = RULE_SECONDS) -> None:
         self.ruleset = ruleset
+        self._budget = Budget(perf_counter, rule_seconds)
+        self._failures: Counter[str] = Counter()
 
     def __call__(self, comment: Submission, facts: Facts) -> VerdictGiven:
         began = perf_counter()
         try:
-            return judge(comment, facts, self.ruleset)
-        except Exception:  # any bug of a rule: hold, never publish
+            verdict = judge(comment, facts, self.ruleset, self._budget)
+        except Exception:  # any bug of ours: hold, never publish
             log.exception("rules failed on comment %s of %s", comment.comment, comment.discussion)
             failed = FindingSeen(rule=RULE_ERROR, action="hold")
-            return VerdictGiven(action="hold", ruleset=self.ruleset.hash, findings=[failed])
+            return VerdictGiven(action="hold", ruleset=self.ruleset.name, findings=[failed])
         finally:
             metrics.JUDGE_SECONDS.observe(perf_counter() - began)
+        for finding in verdict.findings:
+            if finding.rule == RULE_ERROR:
+                self._failed(comment, str(finding.detail["rule"]), str(finding.detail["error"]))
+        return verdict
+
+    def _failed(self, comment: Submission, rule: str, error: str) -> None:
+        self._failures[rule] += 1
+        log.error(
+            "rule %s failed on comment %s of %s: %s",
+            rule, comment.comment, comment.discussion, error,
+        )  # fmt: skip
+        if self._failures[rule] == FAILURES:
+            self.ruleset = self.ruleset.without([rule])
+            log.error("rule %s is switched off after %d failures", rule, FAILURES)
