@@ -21,6 +21,8 @@ from services.core.model.linear import Model, fingerprint
 from services.core.model.scale import scale
 
 BITS = 19
+FLOOR = 2.0
+"""How little one-sidedness counts beside what the regression finds."""
 STRENGTH = 40.0
 """scikit-learn's C: how little the weights are held back."""
 _FEW = 3_000
@@ -74,7 +76,7 @@ def fit(
     every = np.ones(len(texts), bool)
     counts = rows.counts(every, kinds)
     weight, bias = _regress(rows.learning(every, kinds, counts), kinds, seed)
-    scales = scale(counts.with_label, counts.without, counts.positives, counts.negatives)
+    scales = scale(counts.with_label, counts.without, counts.positives, counts.negatives, FLOOR)
     progress(steps, steps)
     return Model(
         label=label,
@@ -146,6 +148,7 @@ class _Rows:
             counts.without[bins] - (1 - own),
             counts.positives - own,
             counts.negatives - (1 - own),
+            FLOOR,
         )
         return self._matrix(chosen, scales)
 
@@ -154,7 +157,11 @@ class _Rows:
         return self._matrix(
             chosen,
             scale(
-                counts.with_label[bins], counts.without[bins], counts.positives, counts.negatives
+                counts.with_label[bins],
+                counts.without[bins],
+                counts.positives,
+                counts.negatives,
+                FLOOR,
             ),
         )
 

@@ -17,6 +17,9 @@ from services.core.model.linear import Model, fingerprint, probability, scaled
 from services.core.model.measure import Measures, measures
 from services.core.model.scale import scale
 
+FLOOR = 0.5
+"""How far one-sidedness counts: far, for one step a text is little to learn weights by."""
+
 RECENT = 1_000
 """Decisions that calibrate the model and measure it."""
 _CALIBRATE_EVERY = 50
@@ -27,7 +30,7 @@ _CALIBRATE_FROM = 20
 class Settings:
     label: str
     bits: int = 19
-    rate: float = 0.3
+    rate: float = 0.5
     needed: int = 100
     """Decisions of each kind before the model may be used."""
 
@@ -56,7 +59,7 @@ class Learner:
         bins, counts = counted(text, self.settings.bits)
         values = scaled(
             counts,
-            scale(self.with_label[bins], self.without[bins], self.positives, self.negatives),
+            scale(self.with_label[bins], self.without[bins], self.positives, self.negatives, FLOOR),
         )
         margin = float(values @ self.weight[bins]) + self.bias
         given = probability(margin, self.slope, self.offset)
@@ -88,7 +91,7 @@ class Learner:
     def model(self) -> Model:
         """What it has learned so far, to score with."""
         self._calibrate()
-        scales = scale(self.with_label, self.without, self.positives, self.negatives)
+        scales = scale(self.with_label, self.without, self.positives, self.negatives, FLOOR)
         weight = self.weight.copy()
         return Model(
             label=self.settings.label,

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from services.core.model.features import Floats
 
-FLOOR = 2.0
-
 Number = float | NDArray[Any]
 
 
-def scale(with_label: Number, without: Number, positives: Number, negatives: Number) -> Floats:
+def scale(
+    with_label: Number, without: Number, positives: Number, negatives: Number, floor: float
+) -> Floats:
     """Texts that hold the n-gram, with and without the label, of so many texts in all."""
     odds = np.log((with_label + 1.0) / (without + 1.0) * (negatives + 1.0) / (positives + 1.0))
     rarity = np.log((positives + negatives + 1.0) / (with_label + without + 1.0)) + 1.0
-    return ((np.abs(odds) + FLOOR) * rarity).astype(np.float32)
+    return ((np.abs(odds) + floor) * rarity).astype(np.float32)
