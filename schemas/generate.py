@@ -1,4 +1,4 @@
-"""Writes schemas/events/*.schema.json and schemas/asyncapi.json from the code's own structs.
+"""Writes schemas/events/*.schema.json, asyncapi.json and rules.schema.json from the code's structs.
 
 python schemas/generate.py            write what differs
 python schemas/generate.py --check    change nothing; exit 1 where a file is not current
@@ -16,11 +16,14 @@ from typing import Any, get_args
 
 from services.core import codec, events, topics
 from services.core.consume.letters import DeadLetter
+from services.core.rules import detect
+from services.core.rules.rule import Rule
 
 HERE = Path(__file__).parent
 EVENTS = HERE / "events"
 RELEASED = HERE / "released"
 ASYNCAPI = HERE / "asyncapi.json"
+RULES = HERE / "rules.schema.json"
 
 TYPES: dict[str, type[Any]] = {
     str(struct.__struct_config__.tag): struct
@@ -59,6 +62,22 @@ def _tidy(stated: Any) -> Any:
             for name, value in stated.items()
         }
     return [_tidy(value) for value in stated] if isinstance(stated, list) else stated
+
+
+def rules_schema() -> dict[str, Any]:
+    """JSON Schema 2020-12 of a rules file's document, for editors: one rule, or a list of them."""
+    _, definitions = codec.json_schemas([Rule], "#/$defs/{name}")
+    definitions = {name: _tidy(stated) for name, stated in definitions.items()}
+    finds = definitions["Condition"]["properties"]["finds"]["anyOf"][0]["items"]
+    finds["enum"] = sorted(detect.DETECTORS)
+    rule = {"$ref": "#/$defs/Rule"}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "urn:veche:schema:rules",
+        "title": "Rules of Veche",
+        "anyOf": [rule, {"type": "array", "items": rule}],
+        "$defs": definitions,
+    }
 
 
 def asyncapi() -> dict[str, Any]:
@@ -155,14 +174,14 @@ def documents() -> dict[Path, str]:
     written = {EVENTS / f"{type}.schema.json": event_schema(type) for type in TYPES}
     return {
         path: json.dumps(document, indent=2, ensure_ascii=False) + "\n"
-        for path, document in (written | {ASYNCAPI: asyncapi()}).items()
+        for path, document in (written | {ASYNCAPI: asyncapi(), RULES: rules_schema()}).items()
     }
 
 
 def stale() -> list[Path]:
     """Files that differ from what would be generated, or that nothing generates any more."""
     wanted = documents()
-    found = {*EVENTS.glob("*.json"), ASYNCAPI}
+    found = {*EVENTS.glob("*.json"), ASYNCAPI, RULES}
     return sorted(
         path
         for path in found | wanted.keys()

@@ -44,6 +44,8 @@ class Document:
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
             return [self._value(item, (*path, n)) for n, item in enumerate(node.value)]
+        if any("\ud800" <= character <= "\udfff" for character in node.value):
+            raise bad(self.file, self.places[path], "half of a surrogate pair is no character")
         quoted = isinstance(node, yaml.ScalarNode) and node.style is not None
         return _scalar(node.value, quoted=quoted)
 
