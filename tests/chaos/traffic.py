@@ -58,6 +58,11 @@ class World:
         return " ".join(words)
 
 
+def disputed(there: list[tuple[str, str]]) -> tuple[str, str]:
+    """Every tenth comment is the one that everybody reports, and that its author corrects."""
+    return there[(len(there) - 1) // 10 * 10]
+
+
 class Traffic:
     def __init__(
         self,
@@ -244,7 +249,7 @@ class Traffic:
         if fate < 0.16 or not there:
             return self._submitted(name)
         if fate < 0.20:
-            id, author = chance.choice(there)
+            id, author = chance.choice(there) if chance.random() < 0.6 else disputed(there)
             return self._item(
                 "comment.edited",
                 {"discussion": name, "comment": id, "body": self.world.text()},
@@ -254,7 +259,7 @@ class Traffic:
             id, author = chance.choice(there)
             return self._item("comment.deleted", {"discussion": name, "comment": id}, author)
         if fate < 0.26:
-            id, _ = chance.choice(there[-5:])
+            id, _ = disputed(there)
             data = {"discussion": name, "comment": id, "revision": 1, "reason": "insult"}
             return self._item("report.filed", data, self._reader())
         if fate < 0.265:
