@@ -1,4 +1,4 @@
-"""Postgres with deadlines: an answer or a 503 within three seconds."""
+"""Postgres with deadlines: an answer or a 503 within four seconds."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from services.core.problems import away
 STATEMENT_SECONDS = 2.0
 _ACQUIRE_SECONDS = 1.0
 _ALL_SECONDS = 3.0
+"""One more second goes by where the server is silent: the connection is given up."""
 
 
 @asynccontextmanager
