@@ -183,7 +183,7 @@ class ReportFiled(Envelope, frozen=True, tag="veche.report.filed.v1"):
 
 class DecisionMade(Envelope, frozen=True, tag="veche.decision.made.v1"):
     signature: str
-    """The console's HMAC-SHA256 over `codec.signed_bytes`, base64url; moderation checks it."""
+    """As `codec.sign` makes it with the console's secret; moderation checks it."""
     data: DecisionOnComment
 
 
@@ -214,9 +214,6 @@ CommentsEvent = (
 )
 """What comments.v1 carries: everything whose order matters within a discussion."""
 
-VotesEvent = VoteCast
-ViewsEvent = DiscussionViewed
-ControlEvent = SitePolicySet
 Event = CommentsEvent | VoteCast | DiscussionViewed | SitePolicySet
 
 
