@@ -74,6 +74,8 @@ class Nemesis:
     only: list[str] = field(default_factory=list)
     """Of a plan's entry `kind:name+name`: strike these only."""
     patience: float = PATIENCE
+    until: float | None = None
+    """Monotonic: no fault begins after it."""
     turn: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -84,6 +86,9 @@ class Nemesis:
 
     async def run(self, plan: list[str], tell: Callable[[str], None]) -> None:
         for place, entry in enumerate(plan):
+            if self.until is not None and time.monotonic() > self.until:
+                tell(f"time is over after {place} of {len(plan)} faults")
+                break
             kind, _, only = entry.partition(":")
             self.only = only.split("+") if only else []
             tally = self.tallies.setdefault(kind, Tally())
@@ -281,14 +286,14 @@ def kind(light: bool = False) -> Callable[[Kind], Kind]:
     return register
 
 
-def plan(faults: int, seed: int, unknown_commits: int = 0) -> list[str]:
-    """Every kind as often as the number allows, shuffled; the first are a round of each."""
+def plan(faults: int, seed: int) -> list[str]:
+    """Rounds of every kind, shuffled; those that need no healing come three times in each."""
     chance = random.Random(seed + 3)
     names: list[str] = []
     while len(names) < faults:
-        round_of_each = sorted(KINDS)
-        chance.shuffle(round_of_each)
-        names += round_of_each
+        one_round = sorted(KINDS) + sorted(LIGHT) * 2
+        chance.shuffle(one_round)
+        names += one_round
     return names[:faults]
 
 
@@ -624,7 +629,7 @@ async def broker_restart(n: Nemesis) -> dict[str, Any]:
 
 @kind()
 async def brokers_down(n: Nemesis) -> dict[str, Any]:
-    """All of them, for a minute (seconds in a short run)."""
+    """All of them: the first two times of a long run for a minute, else for seconds."""
     kafka = n.stack.servers.kafka
     labels = n.labels("ingest", "publisher")
 
@@ -638,7 +643,8 @@ async def brokers_down(n: Nemesis) -> dict[str, Any]:
     evidence = await n.spring("produce_sent", labels, strike)
     for broker in kafka.brokers:
         await asyncio.to_thread(broker.kill)
-    seconds = 60.0 if n.long else 4.0
+    times = n.tallies["brokers_down"].ran
+    seconds = 4.0 if not n.long else 60.0 if times < 2 else 15.0
     await asyncio.sleep(seconds)
     for broker in kafka.brokers:
         broker.start()

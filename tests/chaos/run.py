@@ -58,9 +58,13 @@ async def run(
     batch: int = 60,
     stuck_seconds: float = 60.0,
     rebuild: bool = False,
+    seconds: float | None = None,
 ) -> Result:
-    """`plan` names the faults in their order. Every wait has an end; nothing here raises for what
-    the services do wrong: that is what the findings tell."""
+    """`plan` names the faults in their order; none begins after `seconds`, where stated.
+
+    Every wait has an end; nothing here raises for what the services do wrong: that is what the
+    findings tell.
+    """
     began = time.monotonic()
     stack = Stack(servers, root, copies, session_ms, clock_shim)
     result = Result(seed)
@@ -77,6 +81,7 @@ async def run(
         traffic = Traffic(stack, history, seed, events=events, progress=progress, batch=batch)
         nemesis = Nemesis(stack, history, traffic, seed, long, session_ms)
         nemesis.patience = heal_seconds
+        nemesis.until = began + seconds if seconds else None
         await asyncio.wait_for(traffic.start(), 60)
         status = f"{history.acknowledged}"
 
@@ -86,7 +91,7 @@ async def run(
         await asyncio.sleep(1.0)
         await nemesis.run(plan, say)
         moved, accepted = time.monotonic(), history.acknowledged
-        while not traffic.done:
+        while not traffic.done and (seconds is None or time.monotonic() < began + seconds):
             await asyncio.sleep(0.5)
             if history.acknowledged > accepted:
                 moved, accepted = time.monotonic(), history.acknowledged
