@@ -30,8 +30,6 @@ class Log(Protocol):
         self, records: Sequence[Outgoing], *, deadline_seconds: float
     ) -> list[Sent | Retryable]: ...
 
-    def healthy(self) -> bool: ...
-
 
 class Sender:
     """Hands events over, a bounded number at a time."""
@@ -41,9 +39,6 @@ class Sender:
         self._secret = receipt_secret
         self._max_in_flight = max_in_flight
         self._in_flight = 0
-
-    def healthy(self) -> bool:
-        return self._log.healthy()
 
     async def send(self, accepted: Sequence[Accepted]) -> list[dict[str, Any] | Problem]:
         """A receipt or the problem for each, in order; all within the deadline."""

@@ -36,8 +36,6 @@ class Leases:
         self._lease_seconds = lease_seconds
         self._renew_seconds = renew_seconds
         self._until: dict[int, float] = {}
-        self.changed = asyncio.Event()
-        """Set when shards were taken or lost."""
 
     def held(self) -> list[int]:
         """The shards whose lease has not run out by this process's own clock."""
@@ -83,7 +81,6 @@ class Leases:
                     self._until.pop(shard, None)
         if self.held() != before:
             _log.info("works on shards %s; %d publishers alive", self.held(), alive)
-            self.changed.set()
 
     async def _give_back(self) -> None:
         held, self._until = list(self._until), {}

@@ -93,10 +93,6 @@ class PartitionLoop:
         """None until the partition is claimed."""
         return self._fence.next_offset if self._fence else None
 
-    @property
-    def stopped(self) -> bool:
-        return self._fence is not None and self._fence.stopped_reason is not None
-
     async def drain(self, seconds: float) -> None:
         """Lets a running transaction end within the budget, then cancels: rolling back is safe."""
         self._stopping = True

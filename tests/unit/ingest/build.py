@@ -41,9 +41,6 @@ class KeepingLog:
     deadlines: list[float] = field(default_factory=list)
     up: bool = True
 
-    def healthy(self) -> bool:
-        return self.up
-
     async def send_all(
         self, records: Sequence[Outgoing], *, deadline_seconds: float
     ) -> list[Sent | Retryable]:
