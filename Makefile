@@ -51,7 +51,7 @@ bench: setup  ## Measure against ceilings and peers (ROWS=votes,views for some r
 	@$(BIN)/python -m bench --rows "$(ROWS)"
 
 chaos: setup  ## Faults against all of it, then the checker: SEED, EVENTS, FAULTS, PLANTED=all|none
-	@SEED="$(SEED)" EVENTS="$(EVENTS)" FAULTS="$(FAULTS)" PLANTED="$(PLANTED)" BROKERS="$(BROKERS)" SECONDS="$(SECONDS)" \
+	@SEED="$(SEED)" EVENTS="$(EVENTS)" FAULTS="$(FAULTS)" PLANTED="$(PLANTED)" BROKERS="$(BROKERS)" WITHIN="$(WITHIN)" \
 		$(BIN)/python -m tests.chaos
 
 lock: setup  ## Resolve the lock files again from pyproject.toml

@@ -1,4 +1,4 @@
-"""`python -m tests.chaos`, with SEED, EVENTS, FAULTS, PLANTED, BROKERS, SECONDS (environment).
+"""`python -m tests.chaos`, with SEED, EVENTS, FAULTS, PLANTED, BROKERS, WITHIN seconds (environment).
 
 Writes build/chaos.json; exit code 0 only if every invariant counts 0 and every planted bug was
 caught by one.
@@ -79,7 +79,7 @@ async def main() -> int:
                 faulty = [wanted[n % len(wanted)] for n in range(faults)]
             result = await run(
                 servers, seed=seed, events=events, plan=faulty, long=events >= 100_000,
-                rebuild=True, seconds=float(os.environ.get("SECONDS") or 0) or None,
+                rebuild=True, seconds=float(os.environ.get("WITHIN") or 0) or None,
                 history_file=BUILD / "chaos-history.jsonl", clock_shim=shim, tell=tell,
                 logs=BUILD / "chaos-logs", batch=60 if events < 50_000 else 250,
             )  # fmt: skip
