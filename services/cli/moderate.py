@@ -13,8 +13,9 @@ import click
 
 from services.core.errors import Misconfigured
 from services.core.events import DiscussionKey
-from services.core.rules import Facts, Submission, judge, load, read
+from services.core.rules import Submission, judge, load, read
 from services.core.rules.inflect import Language
+from services.core.rules.timeline import STATUS, Timeline
 from services.core.rules.word_index import Source, WordIndex
 from services.core.settings import rules_texts
 
@@ -119,9 +120,15 @@ def _by_words(list_: Path, lang: Language | None) -> Judge:
 
 def _by_rules(folder: Path) -> Judge:
     ruleset = load(rules_texts(folder))
+    timeline = Timeline(ruleset.windows)
 
     def said(comment: Submission) -> Iterator[_Said]:
-        for finding in judge(comment, Facts(), ruleset).findings:
+        facts = timeline.facts(comment, windows=comment.at != _EPOCH)
+        verdict_given = judge(comment, facts, ruleset)
+        timeline.written(comment, STATUS[verdict_given.action])
+        for finding in verdict_given.findings:
+            if "unknown" in finding.detail and finding.action == "note":
+                continue
             verdict = "publish" if finding.action == "note" else finding.action
             yield _Said(finding.rule, verdict, finding.spans, finding.detail)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 
 import re2
 
@@ -22,15 +23,20 @@ _HANDLE = re2.compile(r"(?:^|[\s(,:])(@[a-z][a-z0-9_]{4,31})\b")
 _DIGITS = re.compile(r"\d[\d ()+-]{8,}\d")
 
 
+@lru_cache(maxsize=2)
+def _has_number(folded: str) -> bool:
+    return _DIGITS.search(folded) is not None
+
+
 def phones(reading: Reading) -> list[Span]:
-    if not _DIGITS.search(reading.folded):
+    if not _has_number(reading.folded):
         return []
     return [reading.span(*found.span()) for found in _PHONE.finditer(reading.folded)]
 
 
 def cards(reading: Reading) -> list[Span]:
     """Numbers of payment cards: 13 to 19 digits whose check digit is right (Luhn)."""
-    if not _DIGITS.search(reading.folded):
+    if not _has_number(reading.folded):
         return []
     return [
         reading.span(*found.span())

@@ -20,9 +20,10 @@ from services.core.rules.facts import Submission, Value
 
 Kind = Literal["number", "text"]
 
-_UPPER_RUN = re.compile(r"[A-ZА-ЯЁ]+")
-_LOWER_RUN = re.compile(r"[a-zа-яё]+")
-_OTHER_LETTER = re.compile(r"[^\W\d_A-Za-zА-Яа-яЁё]")
+_PAGE = bytes(range(256)).decode("cp1251", "replace")
+_UPPER = bytes(n for n, character in enumerate(_PAGE) if character.isupper())
+_LOWER = bytes(n for n, character in enumerate(_PAGE) if character.islower())
+_LATIN = re.compile(r"[a-z]")
 _SCRIPTS_MEET = re.compile(r"[a-z](?=[\u0400-\u04ff])|[\u0400-\u04ff](?=[a-z])")
 
 
@@ -54,11 +55,12 @@ def _upper(comment: Submission) -> float:
 
 @lru_cache(maxsize=2)
 def _cases(text: str) -> tuple[int, int]:
-    """Letters in upper and in lower case; by runs where all of them are Russian or English."""
-    if _OTHER_LETTER.search(text):
+    """Letters in upper and in lower case. Texts of one code page are counted as bytes."""
+    paged = text.encode("cp1251", "ignore")
+    if len(paged) < len(text):
         return sum(map(str.isupper, text)), sum(map(str.islower, text))
-    upper = sum(map(len, _UPPER_RUN.findall(text)))
-    return upper, sum(map(len, _LOWER_RUN.findall(text)))
+    size = len(paged)
+    return size - len(paged.translate(None, _UPPER)), size - len(paged.translate(None, _LOWER))
 
 
 def _digits(comment: Submission) -> float:
@@ -82,7 +84,8 @@ def _longest_run(comment: Submission) -> int:
 
 def _mixed_words(comment: Submission) -> int:
     """iPhone'ом is two words here; C-300 mixes nothing."""
-    if _SCRIPTS_MEET.search(comment.reading.folded) is None:
+    folded = comment.reading.folded
+    if folded.isascii() or _LATIN.search(folded) is None or _SCRIPTS_MEET.search(folded) is None:
         return 0
     return sum(_SCRIPTS_MEET.search(word.text) is not None for word in comment.reading.words)
 

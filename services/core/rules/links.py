@@ -39,13 +39,13 @@ _BARE = frozenset(
         "uk",
     ]
 )
-_MAY_LINK = re.compile(r"\w\.\w|://")
+_DOTTED = re.compile(r"\.\w")
 _AFTER = ".,;:!?…"
 
 
 def links_of(reading: Reading) -> list[tuple[str, Span]]:
     """(host, span in the original) of every link."""
-    if _MAY_LINK.search(reading.folded) is None:
+    if _DOTTED.search(reading.folded) is None and "://" not in reading.folded:
         return []
     links = []
     for match in _LINK.finditer(reading.folded):
