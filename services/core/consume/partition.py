@@ -72,7 +72,7 @@ class PartitionLoop:
         self._pending: list[Entry] = []
         self._take = timing.max_records
         """Entries of the next transaction at most; halved to isolate a refused record."""
-        self._size = min(500, timing.max_records)
+        self._size = min(timing.min_records, timing.max_records)
         """Records to fetch at once; adapted so that transactions stay short."""
         self._hole: int | None = None
         self._limit = Limit()
@@ -379,19 +379,10 @@ class PartitionLoop:
         ended = time.monotonic()
         self._fence = replace(fence, next_offset=next_offset)
         self._last_commit = ended
-        self._adapt(len(part), ended - began)
+        self._size = self._timing.next_size(self._size, len(part), ended - began)
         self._observe("handle", handled - began)
         self._observe("commit", ended - handled)
         self._count(part)
-
-    def _adapt(self, count: int, seconds: float) -> None:
-        """Twice too long: half as many. Full and quick: more."""
-        target = self._timing.transaction_seconds
-        if seconds > target:
-            self._size = max(50, min(self._size, int(count * max(0.5, target / seconds))))
-        elif count >= self._size and seconds < target / 2:
-            self._size = self._size * 3 // 2
-        self._size = min(self._size, self._timing.max_records)
 
     def _observe(self, stage: str, seconds: float) -> None:
         metrics.BATCH_SECONDS.labels(self._source.topic, stage).observe(seconds)

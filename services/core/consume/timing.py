@@ -10,6 +10,9 @@ class Timing:
     """The defaults are those of production; tests shorten some."""
 
     max_records: int = 2_000
+    min_records: int = 500
+    """Smaller batches are not asked for, however long a transaction takes: what each costs apart
+    from its records would come to outweigh them, and a backlog would slow down what is slow."""
     transaction_seconds: float = 0.1
     """Batches shrink and grow so that a transaction stays around this."""
     linger: float = 0.05
@@ -39,3 +42,15 @@ class Timing:
     def within(cls, session: float) -> Timing:
         """A shorter session needs heartbeats that keep pace with it."""
         return cls(session=session, heartbeat=min(cls.heartbeat, session / 5))
+
+    def next_size(self, size: int, count: int, seconds: float) -> int:
+        """How many records to fetch after `count` of `size` took `seconds`.
+
+        Twice too long: half as many. Full and quick: more.
+        """
+        target = self.transaction_seconds
+        if seconds > target:
+            size = min(size, max(self.min_records, int(count * max(0.5, target / seconds))))
+        elif count >= size and seconds < target / 2:
+            size = size * 3 // 2
+        return min(size, self.max_records)
