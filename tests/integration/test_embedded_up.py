@@ -126,6 +126,9 @@ def test_up_serves_one_origin_restarts_what_dies_and_stops_clean(
     assert httpx.post(f"{url}/v1/events", json={}, timeout=10).status_code == 401  # ingest
     assert httpx.get(f"{url}/v1/console/held", timeout=10).status_code in (401, 404)
     assert httpx.get(f"{url}/v1/counters?discussion=x", timeout=10).status_code < 500  # reader
+    slow = socket.create_connection(("127.0.0.1", int(place["VECHE_PORT"])), timeout=20)
+    slow.sendall(b"POST /demo/token HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n")
+    slow.sendall(b"Content-Length: 100\r\n\r\n{")
 
     data = Path(place["VECHE_DATA_DIR"])
     assert data.joinpath("running.json").stat().st_mode & 0o077 == 0
@@ -143,6 +146,8 @@ def test_up_serves_one_origin_restarts_what_dies_and_stops_clean(
             and "running again" in data.with_suffix(".out").read_text()
         )
     )
+    with slow:  # a body that never ends is told so through the origin too
+        assert slow.recv(100).startswith(b"HTTP/1.1 408 ")
     running.send_signal(signal.SIGINT)
     assert running.wait(60) == 0
     assert not leftovers(place)
