@@ -56,12 +56,14 @@ class Context:
         return self._links
 
     def value(self, key: str) -> Any:
+        values = self._values
+        if key in values:
+            return values[key]
         feature = TEXT.get(key)
         if feature is None:
             return self.facts.values.get(key)
-        if key not in self._values:
-            self._values[key] = feature.value(self.comment)
-        return self._values[key]
+        values[key] = feature.value(self.comment)
+        return values[key]
 
     def found(self, detector: str) -> list[Span]:
         if detector not in self._values:
@@ -255,11 +257,17 @@ class Misplaced(BadRuleset):
 
 
 def compare(comparison: expression.Comparison) -> Leaf:
-    key, holds = comparison.key, comparison.holds
+    key, holds = comparison.key, comparison.test()
+    if key in TEXT:
 
-    def test(c: Context) -> bool | None:
-        value = c.value(key)
-        return None if value is None else holds(value)
+        def test(c: Context) -> bool | None:
+            return holds(c.value(key))
+
+    else:
+
+        def test(c: Context) -> bool | None:
+            value = c.facts.values.get(key)
+            return None if value is None else holds(value)
 
     def show(c: Context, evidence: Evidence) -> None:
         evidence.detail[key] = shown(c.value(key))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,10 +22,6 @@ _DURATION = re.compile(r"([1-9]\d{0,4})([smhd])")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 Holds = Callable[[Any], bool]
-NUMERIC: dict[str, Callable[[Any, Any], bool]] = {
-    ">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le,
-    "==": operator.eq, "!=": operator.ne,
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +40,23 @@ class Comparison:
         bound = ", ".join(self.bound) if isinstance(self.bound, tuple) else str(self.bound)
         return f"{self.key} {self.sign} {bound}"
 
-    def holds(self, value: Any) -> bool:
-        if self.sign == "in":
-            return value in self.bound  # type: ignore[operator]
-        return NUMERIC[self.sign](value, self.bound)
+    def test(self) -> Holds:
+        """Whether a value holds."""
+        bound: Any = self.bound
+        match self.sign:
+            case "in":
+                return lambda value: value in bound
+            case ">":
+                return lambda value: value > bound
+            case ">=":
+                return lambda value: value >= bound
+            case "<":
+                return lambda value: value < bound
+            case "<=":
+                return lambda value: value <= bound
+            case "!=":
+                return lambda value: value != bound
+        return lambda value: value == bound
 
 
 def parse(text: str) -> Comparison:

@@ -10,7 +10,7 @@ from services.core.events import FindingSeen, VerdictGiven
 from services.core.rules import condition
 from services.core.rules.condition import Context, Evidence
 from services.core.rules.facts import Facts, Submission
-from services.core.rules.ruleset import Compiled, Ruleset
+from services.core.rules.ruleset import Compiled, Ruleset, everywhere
 
 POLICY = "policy"
 """The finding that a site or discussion which holds first adds to every comment."""
@@ -68,7 +68,7 @@ def fold(findings: Iterable[FindingSeen], ruleset: str) -> VerdictGiven:
 
 
 def _look(rule: Compiled, context: Context) -> FindingSeen | None:
-    if not rule.in_scope(context.comment):
+    if rule.in_scope is not everywhere and not rule.in_scope(context.comment):
         return None
     answer = rule.tree.test(context)
     if answer is False:

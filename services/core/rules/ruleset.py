@@ -15,9 +15,11 @@ from typing import Any
 
 from services.core.errors import BadRuleset
 from services.core.rules.condition import Builder, Context, Index, Misplaced, Tree, triggers
+from services.core.rules.detect import DETECTORS
 from services.core.rules.document import Stated, stated_rules
 from services.core.rules.expression import Comparison
 from services.core.rules.facts import Submission, Windows
+from services.core.rules.reading import read
 from services.core.rules.rule import Rule
 
 RESERVED = frozenset({"policy", "rule_error", "report", "rejected_before"})
@@ -102,6 +104,9 @@ def load(texts: Mapping[str, str]) -> Ruleset:
         compiled.append(_compile(stated, builder, lists))
         rules.append(rule)
         versions[rule.id] = compiled[-1].version
+    # RE2 builds its automatons at their first use: not at the first comment.
+    for detector in DETECTORS.values():
+        detector(read("http://a.example/b, www.a.com: a@b.example @name_here +7 912 345-67-89"))
     return _assemble(rules, compiled, versions, builder)
 
 
@@ -157,11 +162,15 @@ def _assemble(
     )
 
 
+def everywhere(comment: Submission) -> bool:
+    return True
+
+
 def _scope(rule: Rule) -> Callable[[Submission], bool]:
     scope = rule.scope
     ends = date.fromisoformat(rule.expires) if rule.expires else None
     if scope == type(scope)() and ends is None:
-        return lambda comment: True
+        return everywhere
 
     def in_scope(comment: Submission) -> bool:
         event = "submitted" if comment.revision == 1 else "edited"
@@ -215,4 +224,4 @@ def _hash(content: Any) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-__all__ = ["BadRuleset", "Compiled", "Ruleset", "load"]
+__all__ = ["BadRuleset", "Compiled", "Ruleset", "everywhere", "load"]
