@@ -44,7 +44,7 @@ def test_settings_name_no_variable_that_they_do_not_read() -> None:
 
 
 def test_defaults_are_those_of_the_code() -> None:
-    stated = re.findall(rf'_whole\(env, "({NAME})", ([0-9_]+)\)', SETTINGS)
+    stated = re.findall(rf'_(?:whole|port)\(env, "({NAME})", ([0-9_]+)\)', SETTINGS)
     assert stated
     for name, default in stated:
         assert ROWS[name].split(" | ")[1] == default.replace("_", ""), name
