@@ -363,9 +363,7 @@ async def test_a_decision_without_an_outcome_in_time_says_where_to_ask(
     assert waiting.status_code == 202
     assert waiting.headers["location"] == waiting.json()["poll"]
     assert (await console().get(waiting.json()["poll"])).status_code == 202
-    await settle_with(pool, "applied", statement=PUBLISH)(
-        codec.decode_comments(log.sent[0].value)
-    )
+    await settle_with(pool, "applied", statement=PUBLISH)(codec.decode_comments(log.sent[0].value))
     settled = await console().get(waiting.json()["poll"])
     assert settled.status_code == 200
     assert settled.json()["result"] == "applied"
