@@ -86,7 +86,7 @@ def digest(event: events.Event) -> bytes:
     The same id with the same digest is a repeat; with another digest the id is taken.
     """
     said = (
-        type(event).__struct_config__.tag,
+        events.type_name(type(event)),
         event.site,
         event.actor,
         event.occurredat if event.occurredat is not msgspec.UNSET else None,

@@ -10,6 +10,7 @@ A breaking change is a new type (`….v2`), never a new meaning of an old one.
 from __future__ import annotations
 
 from datetime import datetime
+from functools import cache
 from typing import Annotated, Any, Literal, NewType
 
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -151,6 +152,12 @@ class Envelope(Struct, frozen=True, kw_only=True, tag_field="type"):
     def key(self) -> DiscussionKey:
         """The discussion that this event belongs to, as `site/discussion`."""
         return DiscussionKey(f"{self.site}/{self.data.discussion}")  # type: ignore[attr-defined]
+
+
+@cache
+def type_name(event: type[Envelope]) -> str:
+    """The CloudEvents type that a struct stands for; kept, since msgspec builds it at each asking."""
+    return str(event.__struct_config__.tag)
 
 
 class DiscussionOpened(Envelope, frozen=True, tag="veche.discussion.opened.v1"):

@@ -34,7 +34,7 @@ class VoteCounter:
         casts = [_cast(record) for record in batch.records]
         ballots = {cast.ballot for cast in casts}
         voters = {(b.discussion, b.voter) for b in ballots if b.target}
-        parked = await store.parked(connection, voters)
+        parked = await store.parked(connection, batch.partition, voters)
         fold = Fold(await _recall(connection, ballots, casts, parked), self.recorded)
         fold.cast(casts)
         await self._write(connection, batch.topic, batch.partition, fold)
@@ -54,7 +54,8 @@ class VoteCounter:
         overdue = [(w.ballot, w.offset) for w in page if w.overdue and not w.known]
         if known or overdue:
             ballots = known | {ballot for ballot, _ in overdue}
-            parked = await store.parked(connection, {(b.discussion, b.voter) for b in ballots})
+            voters = {(b.discussion, b.voter) for b in ballots}
+            parked = await store.parked(connection, partition, voters)
             fold = Fold(await _recall(connection, ballots, (), parked), self.recorded)
             for ballot in known:
                 fold.settle(ballot)

@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 from services.core import codec, metrics
 from services.core.bodies import read_json
 from services.core.callers import caller
+from services.core.events import type_name
 from services.core.headers import NO_STORE, NOSNIFF, Headers, header
 from services.core.problems import MEDIA_TYPE, Problem
 from services.core.tokens import Identity, Issuers
@@ -219,7 +220,7 @@ def _over_tls(scope: Scope, headers: Headers) -> bool:
 
 
 def _type_of(accepted: Accepted) -> str:
-    return str(type(accepted.event).__struct_config__.tag)
+    return type_name(type(accepted.event))
 
 
 def _stated_type(item: Any) -> str:

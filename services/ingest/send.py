@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from services.core import codec, receipts
 from services.core.errors import Retryable
+from services.core.events import type_name
 from services.core.problems import Problem, away
 from services.core.produce import Outgoing, Sent
 from services.ingest.admit import Accepted
@@ -70,7 +71,7 @@ class Sender:
                 partition=sent.partition,
                 offset=sent.offset,
                 event=event.id,
-                type=str(type(event).__struct_config__.tag),
+                type=type_name(type(event)),
                 digest=codec.digest(event).hex(),
                 discussion=event.key,
                 actor=event.actor,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from aiokafka import ConsumerRecord
@@ -41,7 +42,7 @@ class Entry:
 
 def decoded(decode: Callable[[bytes], Any], raw: ConsumerRecord) -> Entry:
     """Never raises: no input may hold a partition up."""
-    recorded_at = datetime.fromtimestamp(max(0, raw.timestamp) / 1000, UTC)
+    recorded_at = _instant(raw.timestamp)
     if raw.value is None:
         return Entry(raw, recorded_at, None, BadEvent("no_value", "the record has no value"))
     try:
@@ -52,3 +53,9 @@ def decoded(decode: Callable[[bytes], Any], raw: ConsumerRecord) -> Entry:
         odd = BadEvent("undecodable", f"{type(error).__name__}: {error}")
         return Entry(raw, recorded_at, None, odd)
     return Entry(raw, recorded_at, Record(raw.offset, recorded_at, event), None)
+
+
+@lru_cache(maxsize=64)
+def _instant(milliseconds: int) -> datetime:
+    """Kept, since the broker stamps a batch of records at once."""
+    return datetime.fromtimestamp(max(0, milliseconds) / 1000, UTC)

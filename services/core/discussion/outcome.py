@@ -8,7 +8,14 @@ from typing import Any
 import msgspec
 
 from services.core.discussion.state import Cause, Comment, Discussion, Effect, State
-from services.core.events import Outcome, RefusalReason, Result, SitePolicy, VerdictGiven
+from services.core.events import (
+    Outcome,
+    RefusalReason,
+    Result,
+    SitePolicy,
+    VerdictGiven,
+    type_name,
+)
 
 
 def outcome(
@@ -25,7 +32,7 @@ def outcome(
     return Outcome(
         event=cause.event.id,
         digest=cause.digest.hex(),
-        cause=type(cause.event).__struct_config__.tag,  # type: ignore[arg-type]
+        cause=type_name(type(cause.event)),
         result=result,
         comment=comment.comment if comment else name,
         revision=comment.revision if comment else 0,

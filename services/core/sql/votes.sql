@@ -17,6 +17,9 @@ FROM unnest($1::text[], $2::text[]) AS k (discussion, event_id)
 JOIN outcomes o ON o.discussion = k.discussion AND o.event_id = k.event_id
 WHERE o.result = 'refused'
 
+-- name: any_parked_vote
+SELECT EXISTS (SELECT FROM parked_votes WHERE slot = $1::smallint)
+
 -- name: parked_votes_of
 -- Every parked vote of each (discussion, voter), oldest first.
 SELECT p.discussion, p.target, p.voter, p.value, p.event_id, p.event_digest,

@@ -93,10 +93,11 @@ async def refused_before(
 
 
 async def parked(
-    connection: Connection, voters: Collection[tuple[str, str]]
+    connection: Connection, slot: int, voters: Collection[tuple[str, str]]
 ) -> dict[tuple[str, str], list[Cast]]:
     """(discussion, voter) → their parked votes on any comment, oldest first."""
-    if not voters:
+    # Nearly always nobody in the slot waits, which is cheaper to ask than each voter.
+    if not voters or not await connection.fetchval(_SQL["any_parked_vote"], slot):
         return {}
     found: dict[tuple[str, str], list[Cast]] = {}
     for row in await connection.fetch(_SQL["parked_votes_of"], *_columns(voters, 2)):
