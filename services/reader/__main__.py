@@ -67,12 +67,17 @@ async def run() -> None:
             statement_timeout_seconds=STATEMENT_SECONDS,
         )
         stack.callback(pool.terminate)
-        feeds, strips = Feeds(), Strips(bounds.strips)
+        following: list[Followed] = []
+
+        def caught_up() -> bool:
+            return bool(following) and all(followed.caught_up for followed in following)
+
+        feeds, strips = Feeds(caught_up), Strips(bounds.strips, caught_up)
         feed_streams = Broadcaster("feed", bounds.stream_queue)
         discussion_streams = Broadcaster("discussion", bounds.stream_queue)
         live = Live(feeds, strips, feed_streams, discussion_streams, fetch_from(pool))
         stack.push_async_callback(live.stop)
-        following = [
+        following += [
             Followed(tail(kafka, topic), topic, apply, kept, time.monotonic, now)
             for topic, apply, kept in (
                 (topics.FEEDS, live.feed_record, feeds.__len__),
@@ -80,9 +85,6 @@ async def run() -> None:
             )
         ]
         tasks = [asyncio.create_task(followed.run()) for followed in following]
-
-        def caught_up() -> bool:
-            return all(followed.caught_up for followed in following)
 
         parts = Parts(
             feeds=feeds,

@@ -68,7 +68,7 @@ class Live:
             log.error("feeds.v1: the record of %s is no feed: %s", key, error)
             return
         if self._feeds.put(key, feed, recorded_at) and self._feed_streams.channel(key):
-            rendered = self._feeds.get(key)
+            rendered = self._feeds.newest(key)
             assert rendered is not None
             chunk = event("feed", rendered.body, str(feed.version))
             self._feed_streams.publish(key, feed.version, chunk)
@@ -82,7 +82,7 @@ class Live:
         except BadEvent as error:
             log.error("strips.v1: the record of %s is no strip: %s", key, error)
             return
-        before = self._strips.get(key)
+        before = self._strips.newest(key)
         if not self._strips.put(key, strip, recorded_at):
             return
         if self._discussion_streams.channel(key):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -33,17 +34,34 @@ def render_strip(strip: Strip, published_at: datetime) -> KeptStrip:
     return KeptStrip(strip, Rendered(strip.version, published_at, codec.encode(strip_shown(strip))))
 
 
-class Feeds:
-    """Every feed's newest version, by `site/feed/language/section`."""
+class Loaded:
+    """Whether the topic was read to its end: what is shown before might be a version long past."""
 
-    def __init__(self) -> None:
+    def __init__(self, caught_up: Callable[[], bool]) -> None:
+        self._caught_up = caught_up
+        self._was = False
+
+    def __bool__(self) -> bool:
+        self._was = self._was or self._caught_up()
+        return self._was
+
+
+class Feeds:
+    """Every feed's newest version, by `site/feed/language/section`; none while they are read."""
+
+    def __init__(self, caught_up: Callable[[], bool] = lambda: True) -> None:
         self._kept: dict[str, Rendered] = {}
+        self._loaded = Loaded(caught_up)
 
     def __len__(self) -> int:
         return len(self._kept)
 
-    def get(self, key: str) -> Rendered | None:
+    def newest(self, key: str) -> Rendered | None:
+        """What was read so far, be it long past."""
         return self._kept.get(key)
+
+    def get(self, key: str) -> Rendered | None:
+        return self._kept.get(key) if self._loaded else None
 
     def put(self, key: str, feed: Feed, published_at: datetime) -> bool:
         """False where this version, or a higher one, is here already."""
@@ -58,17 +76,27 @@ class Feeds:
 
 
 class Strips:
-    """The newest `bound` strips by the time of their record, by `site/discussion`."""
+    """The newest `bound` strips by the time of their record, by `site/discussion`.
 
-    def __init__(self, bound: int) -> None:
+    None while they are read: Postgres answers instead.
+    """
+
+    def __init__(self, bound: int, caught_up: Callable[[], bool] = lambda: True) -> None:
         self._kept: dict[str, KeptStrip] = {}
+        self._loaded = Loaded(caught_up)
         self._bound = bound
+        self.whole = True
+        """Nothing was ever left out: what is not here was not published."""
 
     def __len__(self) -> int:
         return len(self._kept)
 
-    def get(self, key: str) -> KeptStrip | None:
+    def newest(self, key: str) -> KeptStrip | None:
+        """What was read so far, be it long past."""
         return self._kept.get(key)
+
+    def get(self, key: str) -> KeptStrip | None:
+        return self._kept.get(key) if self._loaded else None
 
     def put(self, key: str, strip: Strip, published_at: datetime) -> bool:
         """False where this version, or a higher one, is here already."""
@@ -84,6 +112,7 @@ class Strips:
         self._kept.pop(key, None)
 
     def _evict(self) -> None:
+        self.whole = False
         by_age = sorted(self._kept, key=lambda key: self._kept[key].rendered.published_at)
         for key in by_age[: len(by_age) - self._bound]:
             del self._kept[key]

@@ -1,4 +1,4 @@
-"""`python -m tests.chaos`, with SEED, EVENTS, FAULTS, PLANTED, BROKERS, WITHIN seconds (environment).
+"""`python -m tests.chaos`: SEED, EVENTS, FAULTS, PLANTED, BROKERS, WITHIN of the environment.
 
 Writes build/chaos.json; exit code 0 only if every invariant counts 0 and every planted bug was
 caught by one.

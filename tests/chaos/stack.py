@@ -148,6 +148,8 @@ class Servers:
         self.services: dict[str, Service] = {}
         self.kafka_proxies: list[Proxy] = []
         self.postgres_proxies: dict[str, Proxy] = {}
+        self.kafka: Kafka = None  # type: ignore[assignment]
+        self.postgres: Postgres = None  # type: ignore[assignment]
         self.tmpfs: Path | None = None
         self.no_tmpfs = ""
 
@@ -238,8 +240,9 @@ class Servers:
     async def stop(self) -> None:
         for proxy in [*self.kafka_proxies, *self.postgres_proxies.values()]:
             await proxy.close()
-        await asyncio.to_thread(self.kafka.kill)
-        await asyncio.to_thread(self.postgres.stop)
+        for server in (self.kafka, self.postgres):
+            if server is not None:
+                await asyncio.to_thread(server.kill)
         end_guard()
         if self.tmpfs is not None:
             subprocess.run(["umount", "-l", str(self.tmpfs)], capture_output=True, timeout=10)
