@@ -14,6 +14,9 @@ from services.core.produce import Producer
 from services.core.rules import ruleset
 from services.core.tokens import Issuers
 
+STATEMENT_SECONDS = 2.0
+"""A moderator waits for the answer: sooner than the consumers' deadline."""
+
 log = logging.getLogger("services.console")
 
 
@@ -29,7 +32,11 @@ async def run() -> None:
     titles = {rule.id: {"ru": rule.title.ru, "en": rule.title.en} for rule in rules}
     stop = await lifecycle.until_signal()
     async with AsyncExitStack() as stack:
-        pool = await stack.enter_async_context(db.pool_of(postgres.dsn, postgres.pool_size))
+        pool = await stack.enter_async_context(
+            db.pool_of(
+                postgres.dsn, postgres.pool_size, statement_timeout_seconds=STATEMENT_SECONDS
+            )
+        )
         producer = await stack.enter_async_context(Producer(kafka))
         decider = Decider(producer, pool, secret, clock=lambda: datetime.now(UTC))
         app = create_app(pool, decider, issuers, titles)

@@ -74,9 +74,13 @@ async def connect_pool(
 
 
 @asynccontextmanager
-async def pool_of(dsn: str, size: int) -> AsyncIterator[Pool]:
+async def pool_of(
+    dsn: str, size: int, *, statement_timeout_seconds: float = STATEMENT_TIMEOUT_SECONDS
+) -> AsyncIterator[Pool]:
     """A process's pool: connects at its first use, and is closed within seconds, come what may."""
-    pool = await connect_pool(dsn, size, min_size=0)
+    pool = await connect_pool(
+        dsn, size, min_size=0, statement_timeout_seconds=statement_timeout_seconds
+    )
     try:
         yield pool
     finally:
