@@ -202,8 +202,8 @@ async def _read(
     consumer = AIOKafkaConsumer(
         bootstrap_servers=stack.bootstrap, client_id="chaos", max_partition_fetch_bytes=8 << 20
     )
-    await asyncio.wait_for(consumer.start(), 20)
     try:
+        await asyncio.wait_for(consumer.start(), 20)
         named = {
             TopicPartition(stack.prefix + name, partition): name
             for name in names

@@ -212,7 +212,11 @@ class Nemesis:
                 bootstrap_servers=self.stack.bootstrap, acks="all", client_id="chaos-raw",
                 request_timeout_ms=10_000,
             )  # fmt: skip
-            await asyncio.wait_for(producer.start(), 15)
+            try:
+                await asyncio.wait_for(producer.start(), 15)
+            except BaseException:
+                await producer.stop()
+                raise
             self._producer = producer
         return self._producer
 
@@ -230,8 +234,8 @@ class Nemesis:
         partition = self.random.randrange(topics.declared()[topic].partitions)
         place = TopicPartition(self.stack.prefix + topic, partition)
         consumer = AIOKafkaConsumer(bootstrap_servers=self.stack.bootstrap, client_id="chaos")
-        await asyncio.wait_for(consumer.start(), 15)
         try:
+            await asyncio.wait_for(consumer.start(), 15)
             consumer.assign([place])
             end = (await consumer.end_offsets([place]))[place]
             if not end:

@@ -211,9 +211,9 @@ class Servers:
         for service in self.services.values():
             with suppress(OSError):
                 folder = f"/proc/{service.child.pid}/fd"
-                for entry in os.scandir(folder):
+                for entry in os.listdir(folder):  # noqa: PTH208
                     with suppress(OSError):
-                        if os.readlink(entry.path) == inode:  # noqa: PTH115
+                        if os.readlink(f"{folder}/{entry}") == inode:  # noqa: PTH115
                             return service.label
         return ""
 
@@ -385,9 +385,9 @@ class Stack:
         client = AIOKafkaConsumer(
             bootstrap_servers=self.bootstrap, request_timeout_ms=5_000, client_id="chaos"
         )
-        async with asyncio.timeout(15):
-            await client.start()
         try:
+            async with asyncio.timeout(15):
+                await client.start()
             places = [
                 TopicPartition(self.prefix + name, partition)
                 for name in names
