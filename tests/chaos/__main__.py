@@ -6,8 +6,10 @@ caught by one.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -57,6 +59,10 @@ async def main() -> int:
     brokers = int(os.environ.get("BROKERS") or 1)
     kinds = os.environ.get("KINDS") or ""
     began = time.monotonic()
+    # Ends by way of every `finally`: servers stop, disks are unmounted.
+    task = asyncio.current_task()
+    assert task is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
 
     def tell(text: str) -> None:
         print(f"[{time.monotonic() - began:7.1f}] {text}", flush=True)
