@@ -21,8 +21,7 @@ class Ballot(NamedTuple):
     voter: str
 
 
-@dataclass(frozen=True, slots=True)
-class Cast:
+class Cast(NamedTuple):
     """One vote as it was cast: `recorded_at` by the broker, `offset` its place in the log."""
 
     ballot: Ballot
