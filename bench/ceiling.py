@@ -20,6 +20,7 @@ from typing import Any
 
 import asyncpg
 import msgspec
+import uvloop
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from bench.traffic import PARTITIONS
@@ -198,4 +199,4 @@ async def run(kind: str, bootstrap: str, topic: str, dsn: str, expected: int) ->
 
 if __name__ == "__main__":
     kind, bootstrap, topic, dsn, records = sys.argv[1:]
-    print(json.dumps(asyncio.run(run(kind, bootstrap, topic, dsn, int(records)))))
+    print(json.dumps(uvloop.run(run(kind, bootstrap, topic, dsn, int(records)))))

@@ -18,7 +18,7 @@ def share(row: Mapping[str, Any]) -> float | None:
     judged = row["value"] if row["ratio"] is None else row["ratio"]
     if not target or not judged:
         return None
-    return target / judged if row["better"] == "low" else judged / target
+    return float(target / judged if row["better"] == "low" else judged / target)
 
 
 def svg(rows: Sequence[Mapping[str, Any]]) -> str:

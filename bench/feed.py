@@ -162,7 +162,7 @@ async def feed_row(ground: Ground) -> list[Figure]:
         compared("feed_read_304", "requests/s", again["veche"], beside_said, again["constant"],
                  0.85),
         Figure("feed_p99", Sample(p99s).median, "ms", 5.0, better="low",
-               extra={"connections": 16, "spread": Sample(p99s).spread}),
+               extra={"connections": 16, "spread": list(Sample(p99s).spread)}),
     ]  # fmt: skip
 
 

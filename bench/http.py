@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from urllib.parse import urlsplit
 
 from bench.figures import percentile
@@ -114,14 +115,14 @@ async def load(
 
     `look` sees the head of every answer that is a 200.
     """
-    parts = urlsplit(url)
+    host, port = address(url)
     seen = Load()
     loop = asyncio.get_running_loop()
     clients = []
     for _ in range(connections):
         ended: asyncio.Future[None] = loop.create_future()
         _, client = await loop.create_connection(
-            lambda ended=ended: _Client(seen, make, look, ended), parts.hostname, parts.port
+            partial(_Client, seen, make, look, ended), host, port
         )
         clients.append(client)
     for client in clients:
@@ -134,6 +135,13 @@ async def load(
     await asyncio.wait_for(asyncio.gather(*(client.ended for client in clients)), seconds + 30)
     seen.seconds = time.perf_counter() - began
     return seen
+
+
+def address(url: str) -> tuple[str, int]:
+    parts = urlsplit(url)
+    assert parts.hostname
+    assert parts.port
+    return parts.hostname, parts.port
 
 
 def request(method: str, url: str, body: bytes = b"", **headers: str) -> bytes:

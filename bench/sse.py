@@ -21,6 +21,7 @@ import asyncpg
 from bench.feed import KEY, PATH, feed
 from bench.figures import Figure, percentile
 from bench.ground import Ground
+from bench.http import address
 from bench.traffic import SITE
 from services.core import codec, settings, topics
 from services.core.events import Strip, StripPublished, Version
@@ -84,14 +85,16 @@ async def transactions(dsn: str, ground: Ground) -> int:
         await connection.close(timeout=10)
 
 
-async def connected(ground: Ground, url: str, count: int, seen: dict[int, list[float]]) -> list:
+async def connected(
+    ground: Ground, url: str, count: int, seen: dict[int, list[float]]
+) -> list[Listener]:
     loop = asyncio.get_running_loop()
-    parts = urlsplit(url)
+    host, port = address(url)
     listeners: list[Listener] = []
     for begin in range(0, count, 100):
         some = await asyncio.gather(
             *(
-                loop.create_connection(lambda: Listener(url, seen), parts.hostname, parts.port)
+                loop.create_connection(lambda: Listener(url, seen), host, port)
                 for _ in range(min(100, count - begin))
             )
         )
@@ -159,10 +162,9 @@ async def sse_row(ground: Ground) -> list[Figure]:
 
 async def never_readers(reader: ServiceProcess, producer: Producer) -> float:
     """Seconds from the first snapshot that somebody does not read until the last is dropped."""
-    parts = urlsplit(reader.url)
     sockets = []
     for _ in range(NEVER_READERS):
-        one = socket.create_connection((parts.hostname, parts.port), timeout=10)
+        one = socket.create_connection(address(reader.url), timeout=10)
         one.sendall(f"GET {PATH}/stream HTTP/1.1\r\nhost: bench\r\n\r\n".encode())
         sockets.append(one)
     await asyncio.sleep(1)

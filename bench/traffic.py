@@ -65,7 +65,7 @@ def votes(count: int, crowd: Crowd) -> Iterator[tuple[str, bytes]]:
             time=now,
             data=Vote(
                 discussion=f"d{discussion}",
-                value=random.choice((1, 1, 1, 0, -1)),  # type: ignore[arg-type]
+                value=random.choice((1, 1, 1, 0, -1)),
                 comment=None if comment is None else f"c{comment}",
             ),
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -61,12 +62,8 @@ async def skew_row(ground: Ground) -> list[Figure]:
     )  # fmt: skip
     return [
         compared("skew", "votes/s", seen["viral"], "even spread", seen["even"], 0.80),
-        Figure(**{**vars_of(beside), "better": "low"}),
+        replace(beside, better="low"),
     ]
-
-
-def vars_of(figure: Figure) -> dict[str, object]:
-    return {name: getattr(figure, name) for name in Figure.__dataclass_fields__}
 
 
 PACE = 3_000

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench import chart
+from bench import chart, document
 from bench.figures import Figure, Sample, compared, merged, percentile, rounded
 
 MEMBERS = {"name", "value", "unit", "against", "against_value", "ratio", "target", "reached"}
@@ -82,3 +82,13 @@ def test_the_chart_is_well_formed_and_names_every_row_with_a_target() -> None:
     ElementTree.fromstring(drawing)
     assert ">votes<" in drawing
     assert chart.share(rows[1]) == 0.5
+
+
+def test_the_document_takes_figures_between_its_marks_only() -> None:
+    page = f"before\n{document.BEGIN}\nold\n{document.END}\nafter\n"
+    written = document.put(page, merged([], [votes(800, 1_000)]))
+    assert written.startswith("before\n")
+    assert written.endswith("\nafter\n")
+    assert "| `votes` | 800 votes/s |" in written
+    assert "old" not in written
+    assert document.put(written, merged([], [votes(800, 1_000)])) == written
