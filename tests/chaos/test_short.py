@@ -53,8 +53,8 @@ async def test_nothing_is_lost_or_doubled_under_seeded_faults(tmp_path: Path) ->
         [bug] = [bug for bug in planting.bugs() if bug.name.startswith("13_")]
         root = plant(bug, tmp_path / "tree")
         planted = await run(
-            servers, seed=SEED, events=800, plan=["unknown_commits:counters+moderation"] * 3, root=root,
-            copies=planting.COPIES, heal_seconds=PATIENCE,
+            servers, seed=SEED, events=800, plan=["unknown_commits:counters+moderation"] * 3,
+            root=root, copies=planting.COPIES, heal_seconds=PATIENCE,
         )  # fmt: skip
         assert planted.findings["duplicate_effect"].count > 0
     finally:
