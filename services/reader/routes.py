@@ -8,7 +8,7 @@ from fastapi import APIRouter, Header, Path, Query, Request, Response
 
 from services.core import codec
 from services.core.events import DiscussionKey, Strip, Version
-from services.core.problems import bad_parameter, not_found
+from services.core.problems import Problem, bad_parameter, not_found
 from services.core.store import threads
 from services.core.store.threads import Listed
 from services.reader.answer import parts_of, public
@@ -51,7 +51,10 @@ async def discussion(request: Request, site: str, discussion: str) -> Response:
 async def counters(
     request: Request, site: str, discussion: Annotated[list[str], Query()]
 ) -> Response:
-    """Strips of up to 100 discussions at once; unknown ones are named."""
+    """Strips of up to 100 discussions at once; unknown ones are named.
+
+    While Postgres is away, those that memory does not hold are named as unavailable.
+    """
     parts = parts_of(request)
     asked = list(dict.fromkeys(discussion))
     if len(asked) > MAX_COUNTERS:
@@ -62,18 +65,25 @@ async def counters(
         if kept := parts.strips.get(key):
             found[name] = kept.strip
     missing = [name for name in asked if name not in found]
-    if missing:
-        async with reading(parts.pool) as connection:
-            read = await threads.strips(connection, [keys[name] for name in missing])
-        found |= {name: read[keys[name]] for name in missing if keys[name] in read}
+    unavailable: list[str] = []
+    if missing and not _knows_all(parts):
+        try:
+            async with reading(parts.pool) as connection:
+                read = await threads.strips(connection, [keys[name] for name in missing])
+        except Problem:
+            if not found:
+                raise
+            unavailable = missing
+        else:
+            found |= {name: read[keys[name]] for name in missing if keys[name] in read}
     shown = {
         name: strip_shown(found[name])
         for name in asked
         if name in found and found[name].state != "removed"
     }
-    body = codec.encode(
-        {"counters": shown, "unknown": [name for name in asked if name not in shown]}
-    )
+    unknown = [name for name in asked if name not in shown and name not in unavailable]
+    answer: dict[str, Any] = {"counters": shown, "unknown": unknown}
+    body = codec.encode(answer | ({"unavailable": unavailable} if unavailable else {}))
     age = parts.freshness.strips_age_seconds()
     return public(request, Encoded(body, [(b"age", str(age).encode())] if age else None))
 
@@ -212,6 +222,11 @@ async def strip_of(parts: Parts, key: DiscussionKey) -> KeptStrip:
     if kept is None or kept.strip.state == "removed":
         raise unknown_discussion()
     return kept
+
+
+def _knows_all(parts: Parts) -> bool:
+    """Memory holds every published strip, so that Postgres need not be asked for another."""
+    return parts.strips.whole and parts.freshness.caught_up()
 
 
 async def strip_if_written(parts: Parts, key: DiscussionKey) -> KeptStrip | None:

@@ -134,7 +134,8 @@ def parts_over(pool: db.Pool, clock: Clock) -> Parts:
         feed_streams=Broadcaster("feed", 8),
         discussion_streams=Broadcaster("discussion", 8),
         places=Places(10),
-        freshness=Freshness(lambda: True, lambda: 0, lambda: 0),
+        # Nothing is followed here, so memory does not know all.
+        freshness=Freshness(lambda: False, lambda: 0, lambda: 0),
         pool=pool,
         cursors=Cursors(b"k" * 32),
         orders=Orders(clock),

@@ -264,6 +264,16 @@ async def test_strips_that_memory_does_not_hold_come_from_postgres(
     assert counted["unknown"] == ["nobody"]
 
 
+async def test_counters_name_what_cannot_be_read_while_postgres_is_away(clock: Clock) -> None:
+    async with reader_over("postgresql://nobody@127.0.0.1:9/none", clock) as (http, parts):
+        parts.strips.put(KEY, a_strip(discussion="d1"), T0)
+        counted = await page(http, "/v1/sites/gazette/counters", discussion=["d1", "other"])
+        assert list(counted["counters"]) == ["d1"]
+        assert (counted["unknown"], counted["unavailable"]) == ([], ["other"])
+        away = await http.get("/v1/sites/gazette/counters", params={"discussion": "other"})
+        assert away.status_code == 503
+
+
 async def test_a_page_has_an_etag(http: httpx.AsyncClient, rows: Rows) -> None:
     await rows.comment("c1")
     etag = (await http.get(COMMENTS)).headers["etag"]
