@@ -25,7 +25,7 @@ import httpx
 from services.core import db, produce, topics
 from services.core.settings import Local, environment
 from services.embedded import jars, java, quickstart
-from services.embedded.child import Child, end_guard, free_ports
+from services.embedded.child import Child, free_ports
 from services.embedded.kafka import KafkaCluster
 from services.embedded.postgres import Postgres
 from tests.chaos.wire import Connection, KafkaMind, PostgresMind, Proxy, Trap
@@ -243,7 +243,6 @@ class Servers:
         for server in (self.kafka, self.postgres):
             if server is not None:
                 await asyncio.to_thread(server.kill)
-        end_guard()
         if self.tmpfs is not None:
             subprocess.run(["umount", "-l", str(self.tmpfs)], capture_output=True, timeout=10)
         shutil.rmtree(self.home, ignore_errors=True)
