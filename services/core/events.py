@@ -156,7 +156,7 @@ class Envelope(Struct, frozen=True, kw_only=True, tag_field="type"):
 
 @cache
 def type_name(event: type[Envelope]) -> str:
-    """The CloudEvents type that a struct stands for; kept, since msgspec builds it at each asking."""
+    """The CloudEvents type that a struct stands for; kept, since msgspec builds it each time."""
     return str(event.__struct_config__.tag)
 
 
