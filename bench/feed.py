@@ -14,9 +14,9 @@ from datetime import UTC, datetime, timedelta
 import httpx
 
 from bench.beside import constant
+from bench.client import Load, load, request
 from bench.figures import Figure, Sample, compared
 from bench.ground import Ground
-from bench.http import Load, load, request
 from services.core import codec, settings, topics
 from services.core.events import Feed, FeedEntry, FeedPublished, Version
 from services.core.produce import Producer

@@ -14,9 +14,9 @@ from typing import Any
 import httpx
 
 from bench.beside import constant
+from bench.client import Load, load, request
 from bench.figures import Figure, Sample, compared
 from bench.ground import Ground
-from bench.http import Load, load, request
 from bench.latency import WORDS
 from bench.traffic import SITE
 from services.core import codec

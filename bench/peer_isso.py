@@ -13,8 +13,8 @@ from tempfile import TemporaryDirectory
 import httpx
 
 from bench.cache import venv
+from bench.client import request
 from bench.ground import Ground
-from bench.http import request
 from services.core.settings import environment
 from services.embedded.child import Child, answers, free_ports
 

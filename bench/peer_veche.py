@@ -11,8 +11,8 @@ from typing import Any
 import asyncpg
 import httpx
 
+from bench.client import request
 from bench.ground import Ground
-from bench.http import request
 from bench.latency import SERVICES
 from bench.traffic import SITE
 from services.core import codec

@@ -17,8 +17,8 @@ import httpx
 
 from bench.beside import constant
 from bench.cache import npm
+from bench.client import request
 from bench.ground import Ground
-from bench.http import request
 from services.core.settings import environment
 from services.embedded.child import Child, answers, free_ports
 

@@ -14,9 +14,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from bench import peer_isso, peer_veche, peer_waline
+from bench.client import load
 from bench.figures import Figure, Sample, compared
 from bench.ground import Ground
-from bench.http import load
 from bench.peer import Peer
 
 CONNECTIONS = 16

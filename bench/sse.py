@@ -18,10 +18,10 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
+from bench.client import address
 from bench.feed import KEY, PATH, feed
 from bench.figures import Figure, percentile
 from bench.ground import Ground
-from bench.http import address
 from bench.traffic import SITE
 from services.core import codec, settings, topics
 from services.core.events import Strip, StripPublished, Version
