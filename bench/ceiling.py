@@ -164,11 +164,13 @@ async def run(kind: str, bootstrap: str, topic: str, dsn: str, expected: int) ->
     consumer.assign(places)
     await consumer.seek_to_beginning(*places)
     done: list[tuple[float, int]] = []
+    begun: set[int] = set()
+    first: tuple[float, int] | None = None
     total = 0
     ended = asyncio.Event()
 
     async def partition(place: TopicPartition) -> None:
-        nonlocal total
+        nonlocal total, first
         while True:
             found = await consumer.getmany(place, timeout_ms=100, max_records=BATCH)
             for records in found.values():
@@ -177,6 +179,9 @@ async def run(kind: str, bootstrap: str, topic: str, dsn: str, expected: int) ->
                     await handle(connection, place.partition, events)
                 total += len(records)
                 done.append((time.monotonic(), len(records)))
+                begun.add(place.partition)
+                if first is None and len(begun) == PARTITIONS:
+                    first = (done[-1][0], total)
                 if total >= expected:
                     ended.set()
 
@@ -189,9 +194,9 @@ async def run(kind: str, bootstrap: str, topic: str, dsn: str, expected: int) ->
         task.cancel()
     await consumer.stop()
     await pool.close()
-    seconds = done[-1][0] - done[0][0]
+    assert first is not None
     return {
-        "per_second": (total - done[0][1]) / seconds,
+        "per_second": (total - first[1]) / (done[-1][0] - first[0]),
         "batch": total / len(done),
         "at": datetime.now(UTC).isoformat(),
     }

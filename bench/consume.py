@@ -1,7 +1,7 @@
 """Rows `votes`, `votes_naive`, `views`, `views_naive`: from a full topic to exact counters.
 
 The topic is filled once; every run reads it from its beginning into a database of its own. A rate
-counts from the first batch that was committed to the last, so it has no start-up in it.
+counts from when every partition has committed a batch to the last one, so it has no start-up in it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import asyncpg
 from bench import naive
 from bench.figures import Figure, compared
 from bench.ground import Ground, python
-from bench.traffic import Crowd, known_comments, load, views, votes
+from bench.traffic import PARTITIONS, Crowd, known_comments, load, views, votes
 from services.core import topics
 from tests.processes import ServiceProcess
 
@@ -37,19 +37,20 @@ WHERE k.views IS DISTINCT FROM t.views
 RECOUNTS = {topics.VOTES: RECOUNT_VOTES, topics.VIEWS: RECOUNT_VIEWS}
 
 
-async def progress(connection: asyncpg.Connection, topic: str) -> int:
-    """Records whose effect is in the database, by the fences; the topic begins at 0."""
-    return int(
-        await connection.fetchval(
-            "SELECT coalesce(sum(next_offset), 0) FROM fences WHERE topic = $1", topic
-        )
+async def progress(connection: asyncpg.Connection, topic: str) -> tuple[int, int]:
+    """(records whose effect is in the database, partitions that have any), by the fences."""
+    row = await connection.fetchrow(
+        "SELECT coalesce(sum(next_offset), 0)::bigint, count(*) FILTER (WHERE next_offset > 0)"
+        " FROM fences WHERE topic = $1",
+        topic,
     )
+    return row[0], row[1]
 
 
 async def until_consumed(
     dsn: str, topic: str, expected: int, running: Callable[[], bool], owners: int = 1
 ) -> float:
-    """Records per second, from the first commit that is seen until all took effect.
+    """Records per second, from when every partition has committed until all took effect.
 
     With `owners`, from when so many processes share the partitions.
     """
@@ -57,9 +58,9 @@ async def until_consumed(
     first: tuple[float, int] | None = None
     try:
         while True:
-            seen, now = await progress(connection, topic), time.monotonic()
-            if first is None and seen and (owners == 1 or await sharing(connection) >= owners):
-                first = (now, seen)
+            (seen, begun), now = await progress(connection, topic), time.monotonic()
+            if begun == PARTITIONS and (owners == 1 or await sharing(connection) >= owners):
+                first = first or (now, seen)
             if first and seen >= expected:
                 return (seen - first[1]) / (now - first[0])
             if not running():
