@@ -48,8 +48,8 @@ async def written(peer: Peer, make: Callable[[], bytes], stored: Callable[[], Aw
         peer.url, make, connections=CONNECTIONS, seconds=seconds, warm_seconds=0,
     )  # fmt: skip
     accepted = sum(n for status, n in seen.statuses.items() if status < 300)
-    if accepted < len(seen.latencies):
-        raise RuntimeError(f"{peer.name} answered {seen.statuses}")
+    if accepted < len(seen.latencies) * (1.0 if peer.asynchronous else 0.9):
+        raise RuntimeError(f"{peer.name} answered {seen.statuses}")  # a peer may fail now and then
     kept = await stored() - before
     deadline = time.perf_counter() + (10 if peer.asynchronous else 0)
     while kept < accepted and time.perf_counter() < deadline:
