@@ -4,7 +4,9 @@ CREATE TABLE site_policies (
     site text PRIMARY KEY,
     policy text NOT NULL CONSTRAINT policy_known CHECK (policy IN ('publish_first', 'hold_first', 'closed')),
     report_threshold integer NOT NULL CONSTRAINT report_threshold_positive CHECK (report_threshold > 0),
-    edit_hold text NOT NULL CONSTRAINT edit_hold_known CHECK (edit_hold IN ('keep', 'hide'))
+    edit_hold text NOT NULL CONSTRAINT edit_hold_known CHECK (edit_hold IN ('keep', 'hide')),
+    late_scores text NOT NULL DEFAULT 'publish'
+        CONSTRAINT late_scores_known CHECK (late_scores IN ('publish', 'hold'))
 );
 
 CREATE TABLE discussions (

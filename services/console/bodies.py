@@ -68,6 +68,7 @@ class PolicyBody(Struct, frozen=True, forbid_unknown_fields=True):
     policy: Policy
     report_threshold: Annotated[int, Meta(ge=1, le=1_000)]
     edit_hold: Literal["keep", "hide"]
+    late_scores: Literal["publish", "hold"] = "publish"
     id: EventId | None = None
 
 

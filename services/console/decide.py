@@ -97,7 +97,7 @@ class Decider:
 
     async def set_policy(self, identity: Identity, body: PolicyBody) -> Settled:
         """200 once the policy holds, 202 where that took longer than the wait."""
-        wanted = SitePolicy(body.policy, body.report_threshold, body.edit_hold)
+        wanted = SitePolicy(body.policy, body.report_threshold, body.edit_hold, body.late_scores)
         event = SitePolicySet(
             id=body.id or uuid4().hex,
             source=f"/sites/{identity.site}",

@@ -264,6 +264,7 @@ async def policy(request: Request, identity: Administrator) -> Response:
             "policy": stated.policy,
             "report_threshold": stated.report_threshold,
             "edit_hold": stated.edit_hold,
+            "late_scores": stated.late_scores,
         }
     )
 

@@ -43,6 +43,9 @@ Status = Literal["pending", "published", "rejected"]
 Ruling = Literal["approve", "reject", "restore"]
 ReportReason = Literal["spam", "insult", "hate", "threat", "illegal", "personal_data", "other"]
 VoteValue = Literal[-1, 0, 1]
+ScoreName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,63}(?!\n)$")]
+"""NAME in a rule's `score(NAME)`."""
+Score = Annotated[float, Meta(ge=0.0, le=1.0)]
 
 
 # --- data ---------------------------------------------------------------------------------------
@@ -105,6 +108,18 @@ class DecisionOnComment(Struct, frozen=True, omit_defaults=True):
     """What the author is told; required for `reject`."""
 
 
+class ScoreOfComment(Struct, frozen=True, omit_defaults=True):
+    """What a classifier of the portal's says of one revision."""
+
+    discussion: DiscussionId
+    comment: CommentId
+    revision: CommentRevision
+    name: ScoreName
+    value: Score
+    model: Annotated[str, Meta(max_length=100)] = ""
+    """Its version, as the portal names it."""
+
+
 class Vote(Struct, frozen=True, omit_defaults=True):
     discussion: DiscussionId
     value: VoteValue
@@ -124,6 +139,9 @@ class SitePolicy(Struct, frozen=True, omit_defaults=True):
     """Reports by distinct readers that hold a revision which no moderator approved."""
     edit_hold: Literal["keep", "hide"] = "keep"
     """While an edit is held: keep the last published revision in view, or hide the comment."""
+    late_scores: Literal["publish", "hold"] = "publish"
+    """What a rule cannot tell before a classifier answers: publish it, or let it wait, for half a
+    minute and then for a moderator."""
 
 
 # --- envelope -----------------------------------------------------------------------------------
@@ -194,6 +212,12 @@ class DecisionMade(Envelope, frozen=True, tag="veche.decision.made.v1"):
     data: DecisionOnComment
 
 
+class ScoreGiven(Envelope, frozen=True, tag="veche.score.given.v1"):
+    signature: str
+    """As a decision's: made by the scorer with the same secret."""
+    data: ScoreOfComment
+
+
 class VoteCast(Envelope, frozen=True, tag="veche.vote.cast.v1"):
     data: Vote
 
@@ -218,6 +242,7 @@ CommentsEvent = (
     | CommentDeleted
     | ReportFiled
     | DecisionMade
+    | ScoreGiven
 )
 """What comments.v1 carries: everything whose order matters within a discussion."""
 

@@ -103,6 +103,27 @@ JUDGE_SECONDS = Histogram(
     "One judgement",
     buckets=(0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05),
 )
+SCORES_APPLIED = Counter(
+    "veche_scores_applied_total",
+    "Scores of a portal's classifier that moderation settled, by what followed",
+    ["result"],
+)
+SCORES = Counter(
+    "veche_scores_total",
+    "Comments that a portal's classifier was asked about: asked, answered, late, failed",
+    ["outcome"],
+)
+SCORER_SECONDS = Histogram(
+    "veche_scorer_seconds",
+    "One request to the portal's classifier, well or badly ended",
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0),
+)
+SCORER_WAITING = Gauge(
+    "veche_scorer_waiting", "Comments that wait to be asked about, or for their answer"
+)
+SCORER_PAUSED = Gauge(
+    "veche_scorer_paused", "1 while the portal's classifier fails and is left alone"
+)
 LEARNED = Counter(
     "veche_learned_total",
     "Decisions that a model learned from, by whether it was right before",

@@ -87,6 +87,7 @@ JUDGED: Mapping[str, Text] = {
         "Модератор уже отклонил этот комментарий, поэтому правку он посмотрит сам.",
         "A moderator rejected this comment before, so its edit waits for one.",
     ),
+    "score": Text("Комментарий ждёт проверки.", "The comment waits to be checked."),
     "moderator": Text("Так решил модератор.", "A moderator decided so."),
 }
 """Why a comment was held or rejected, where no single rule says it."""

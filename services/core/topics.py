@@ -20,6 +20,7 @@ FEEDS = "feeds.v1"
 
 MODERATION_GROUP = "moderation"
 COUNTERS_GROUP = "counters"
+SCORER_GROUP = "scorer"
 
 DAY_MS = 24 * 3600 * 1000
 

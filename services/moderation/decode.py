@@ -6,15 +6,15 @@ from collections.abc import Callable
 
 from services.core import codec
 from services.core.errors import BadEvent
-from services.core.events import CommentsEvent, DecisionMade, SitePolicySet
+from services.core.events import CommentsEvent, DecisionMade, ScoreGiven, SitePolicySet
 
 
 def comments(secret: bytes) -> Callable[[bytes], CommentsEvent]:
-    """A decoder that raises BadEvent, `bad_signature` where no console made the decision."""
+    """A decoder that raises BadEvent, `bad_signature` where we made no such decision or score."""
 
     def decode(raw: bytes) -> CommentsEvent:
         event = codec.decode_comments(raw)
-        if isinstance(event, DecisionMade):
+        if isinstance(event, DecisionMade | ScoreGiven):
             check(event, secret)
         return event
 
@@ -30,6 +30,6 @@ def control(secret: bytes) -> Callable[[bytes], SitePolicySet]:
     return decode
 
 
-def check(event: DecisionMade | SitePolicySet, secret: bytes) -> None:
+def check(event: DecisionMade | ScoreGiven | SitePolicySet, secret: bytes) -> None:
     if not codec.signature_holds(event.signature, codec.digest(event), event.id, secret):
-        raise BadEvent("bad_signature", "no console of ours signed this", "$.signature")
+        raise BadEvent("bad_signature", "no process of ours signed this", "$.signature")

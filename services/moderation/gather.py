@@ -15,6 +15,7 @@ from services.core.events import (
     CommentSubmitted,
     DiscussionKey,
     ReportFiled,
+    ScoreGiven,
     SitePolicy,
 )
 from services.core.rules import History, Windows, read
@@ -52,6 +53,7 @@ async def gather(connection: Connection, batch: Batch[CommentsEvent], windows: W
         states[comment.discussion].comments[comment.comment] = comment
     await comments.load_bodies(connection, states, _written(causes))
     await comments.load_reports(connection, states, _reported(causes))
+    await outcomes.load_judged(connection, states, _scored(causes))
     return Gathered(
         causes,
         states,
@@ -74,7 +76,7 @@ def _written(causes: Sequence[Cause]) -> set[comments.Named]:
     return {
         (cause.key, cause.event.data.comment)
         for cause in causes
-        if isinstance(cause.event, CommentSubmitted | CommentEdited)
+        if isinstance(cause.event, CommentSubmitted | CommentEdited | ScoreGiven)
     }
 
 
@@ -83,4 +85,12 @@ def _reported(causes: Sequence[Cause]) -> set[tuple[str, str, int, str]]:
         (cause.key, event.data.comment, event.data.revision, event.actor)
         for cause in causes
         if isinstance(event := cause.event, ReportFiled)
+    }
+
+
+def _scored(causes: Sequence[Cause]) -> set[tuple[str, str, int]]:
+    return {
+        (cause.key, event.data.comment, event.data.revision)
+        for cause in causes
+        if isinstance(event := cause.event, ScoreGiven)
     }

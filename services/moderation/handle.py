@@ -8,7 +8,17 @@ from dataclasses import dataclass
 from services.core import codec, metrics, topics
 from services.core.consume import Batch
 from services.core.db import Connection
-from services.core.discussion import Cause, Comment, Discussion, Effect, Judge, Judgement, apply
+from services.core.discussion import (
+    Cause,
+    Comment,
+    Discussion,
+    Effect,
+    Judge,
+    Judgement,
+    State,
+    apply,
+    facts_with,
+)
 from services.core.events import (
     CommentsEvent,
     DecisionMade,
@@ -16,6 +26,7 @@ from services.core.events import (
     OutcomeRecorded,
     Policy,
     ReportFiled,
+    ScoreGiven,
     SitePolicy,
     SitePolicySet,
 )
@@ -54,7 +65,10 @@ class Moderation:
                 policy: Policy,
                 cause: Cause = cause,
                 judged: list[Submission] = judged,
+                state: State = state,
             ) -> Judgement:
+                if isinstance(cause.event, ScoreGiven):
+                    return self.judge.judge(cause, submission, facts_with(state, cause.event))
                 judged.append(submission)
                 return self.judge.judge(cause, submission, history.facts(submission, policy))
 
@@ -172,6 +186,8 @@ def measure(topic: str, applied: Sequence[Applied]) -> None:
         match cause.event:
             case DecisionMade() as decision:
                 metrics.DECISIONS.labels(decision.data.ruling, outcome.result).inc()
+            case ScoreGiven():
+                metrics.SCORES_APPLIED.labels(outcome.reason or outcome.result).inc()
             case ReportFiled() as report:
                 metrics.REPORTS.labels(report.data.reason).inc()
     if repeats:

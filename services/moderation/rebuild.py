@@ -12,7 +12,7 @@ from services.core import codec, db, settings, topics
 from services.core.consume import Batch, Record, Source, read_to_ends
 from services.core.db import Connection
 from services.core.discussion import Judge, RecordedJudge
-from services.core.events import CommentsEvent, DecisionMade
+from services.core.events import CommentsEvent, DecisionMade, ScoreGiven
 from services.core.rules import Windows
 from services.core.store import rebuild
 from services.moderation import decode
@@ -38,7 +38,7 @@ class Remoderation:
             # What has an outcome was signed well once, whatever the console's key is now.
             event = record.event
             known = (discussion, event_id, digest.hex()) in recorded
-            if isinstance(event, DecisionMade) and not known:
+            if isinstance(event, DecisionMade | ScoreGiven) and not known:
                 decode.check(event, self.secret)
         judge = RecordedJudge(recorded, self.judge)
         await Moderation(judge, self.windows)(connection, batch)

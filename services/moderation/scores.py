@@ -17,7 +17,7 @@ import msgspec
 
 from services.core import db, metrics
 from services.core.discussion import Cause, Judge, Judgement
-from services.core.events import FindingSeen, SitePolicy
+from services.core.events import FindingSeen, ScoreGiven, SitePolicy
 from services.core.model import BadModel, Learner, Model, Settings
 from services.core.model.stored import unpack_learner
 from services.core.rules import Facts, Submission
@@ -104,6 +104,8 @@ class Scoring:
             return self.judge_by.judge(cause, submission, facts)
 
     def _judge(self, cause: Cause, submission: Submission, facts: Facts, text: str) -> Judgement:
+        if isinstance(cause.event, ScoreGiven):  # the facts are those of the revision's verdict
+            return self.judge_by.judge(cause, submission, facts)
         asked: dict[str, Model] = {}
         for name in sorted(self.wanted()):
             if (model := self.models.of(submission.site, name)) is not None:

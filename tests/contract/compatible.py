@@ -5,6 +5,7 @@ Allowed: new optional members, wider bounds, more values of an enum (consumers g
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 _LOWER = ("minimum", "minLength", "minItems")
@@ -33,7 +34,7 @@ def _breaks(
     found = [f"{at}: {word} changed" for word in _SAME if old.get(word) != new.get(word)]
     found += [
         f"{at}: {word} is narrower"
-        for words, narrower in ((_LOWER, int.__gt__), (_UPPER, int.__lt__))
+        for words, narrower in ((_LOWER, operator.gt), (_UPPER, operator.lt))
         for word in words
         if word in new and (word not in old or narrower(new[word], old[word]))
     ]

@@ -19,7 +19,7 @@ NAMES = (
     topics.STRIPS,
     topics.FEEDS,
 )
-PROCESSES = {"ingest", "moderation", "counters", "publisher", "reader", "console"}
+PROCESSES = {"ingest", "moderation", "counters", "publisher", "reader", "console", "scorer"}
 COMMANDS = {"rebuild", "veche dead-letters"}
 
 
@@ -55,4 +55,4 @@ def test_ingest_sends_only_what_topics_say_it_produces() -> None:
         if "ingest" in topic.producers
         for type in topic.events
     }
-    assert set(TYPES) == of_ingest - {"veche.decision.made.v1"}
+    assert set(TYPES) == of_ingest - {"veche.decision.made.v1", "veche.score.given.v1"}

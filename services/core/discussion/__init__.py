@@ -2,11 +2,13 @@
 
 from services.core.discussion.apply import apply
 from services.core.discussion.judging import Judge, Judgement, LiveJudge, RecordedJudge
+from services.core.discussion.scores import facts_with
 from services.core.discussion.state import (
     Cause,
     Comment,
     Discussion,
     Effect,
+    Judged,
     Report,
     Revision,
     State,
@@ -18,6 +20,7 @@ __all__ = [
     "Discussion",
     "Effect",
     "Judge",
+    "Judged",
     "Judgement",
     "LiveJudge",
     "RecordedJudge",
@@ -25,4 +28,5 @@ __all__ = [
     "Revision",
     "State",
     "apply",
+    "facts_with",
 ]

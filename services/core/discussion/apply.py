@@ -7,6 +7,7 @@ from services.core.discussion.decisions import decided
 from services.core.discussion.openings import described
 from services.core.discussion.outcome import refused
 from services.core.discussion.reports import reported
+from services.core.discussion.scores import scored
 from services.core.discussion.state import Cause, Effect, State
 from services.core.events import (
     CommentDeleted,
@@ -17,6 +18,7 @@ from services.core.events import (
     DiscussionClosed,
     DiscussionOpened,
     ReportFiled,
+    ScoreGiven,
     SitePolicy,
 )
 
@@ -40,6 +42,8 @@ def apply(state: State, cause: Cause, policy: SitePolicy, verdict_of: VerdictOf)
             return reported(state, cause, event, policy)
         case DecisionMade():
             return decided(state, cause, event)
+        case ScoreGiven():
+            return scored(state, cause, event, verdict_of)
         case CommentEdited():
             return edited(state, cause, event, policy, verdict_of)
         case CommentDeleted():

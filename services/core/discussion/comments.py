@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from typing import NamedTuple
 
 from services.core.discussion.judging import Judgement
@@ -17,6 +18,7 @@ from services.core.discussion.state import (
     Revision,
     State,
 )
+from services.core.discussion.undecided import SCORE, WAIT, wanted
 from services.core.events import (
     CommentDeleted,
     CommentEdited,
@@ -130,10 +132,10 @@ def _judged(
     reading = cause.reading
     assert reading is not None, "an event with a body comes with its reading"
     judgement = verdict_of(
-        _submission(state.discussion, cause, comment, reading),
+        submission_of(state.discussion, cause, comment, reading),
         state.discussion.policy or policy.policy,
     )
-    action, reason = _ruled(before, judgement)
+    action, reason = _ruled(before, judgement, policy)
     match action:
         case "publish":
             after = replace(
@@ -153,7 +155,7 @@ def _judged(
                 status="published" if stays else "pending",
                 held_revision=comment.revision,
                 held_reason=reason,
-                held_since=comment.held_since or cause.recorded_at,
+                held_since=_since(comment, reason, cause),
             )
             result = "held"
         case _:
@@ -186,7 +188,7 @@ def _judged(
     )
 
 
-def _ruled(before: Comment | None, judgement: Judgement) -> Ruled:
+def _ruled(before: Comment | None, judgement: Judgement, policy: SitePolicy) -> Ruled:
     """What people said outweighs a clean verdict: such an edit waits for a moderator."""
     verdict = judgement.verdict
     if verdict.action == "publish":
@@ -194,12 +196,22 @@ def _ruled(before: Comment | None, judgement: Judgement) -> Ruled:
             return Ruled("hold", "rejected_before")
         if before is not None and before.held_reason == "report":
             return Ruled("hold", "report")
+        if policy.late_scores == "hold" and wanted(verdict, shadow=False):
+            return Ruled("hold", SCORE)
         return Ruled("publish", "")
     of_action = {finding.rule for finding in verdict.findings if finding.action == verdict.action}
     for name in (RULE_ERROR, POLICY):
         if of_action == {name}:
             return Ruled(verdict.action, name)
     return Ruled(verdict.action, "rule")
+
+
+def _since(comment: Comment, reason: str, cause: Cause) -> datetime:
+    """Since when moderators see it in the queue: not before a score is late."""
+    if reason == SCORE:
+        return cause.recorded_at + WAIT
+    waited = comment.held_since if comment.held_reason != SCORE else None
+    return waited or cause.recorded_at
 
 
 def _rejected(comment: Comment) -> Comment:
@@ -213,7 +225,7 @@ def _rejected(comment: Comment) -> Comment:
     )
 
 
-def _submission(
+def submission_of(
     discussion: Discussion, cause: Cause, comment: Comment, reading: Reading
 ) -> Submission:
     return Submission(

@@ -6,8 +6,10 @@ load the comments named, their parents and ancestors, and what was said and repo
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from services.core.events import (
     CommentsEvent,
@@ -129,6 +131,15 @@ class Effect:
     """Comments that appeared, vanished or changed in view."""
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a revision was judged on, scores that came since included."""
+
+    recorded_at: datetime
+    """When the revision itself was recorded."""
+    facts: Mapping[str, Any]
+
+
 @dataclass(slots=True)
 class State:
     """Read by `apply`, which never writes it; `absorb` takes an effect in."""
@@ -141,12 +152,16 @@ class State:
     """(comment, revision, reporter), of the reporters at hand."""
     report_counts: dict[tuple[str, int], int] = field(default_factory=dict)
     """(comment, revision) → distinct reporters."""
+    judged: dict[tuple[str, int], Judged] = field(default_factory=dict)
+    """(comment, revision) → of the revisions that scores are given of."""
     digests: dict[str, set[bytes]] = field(default_factory=dict)
     """Event id → digests of the events with this id that have an outcome."""
 
     def absorb(self, cause: Cause, effect: Effect) -> None:
         if effect.outcome is not None:
             self.digests.setdefault(cause.event.id, set()).add(cause.digest)
+            if effect.outcome.verdict is not None:
+                self._absorb_judged(cause, effect.outcome)
         if effect.discussion is not None:
             self.discussion = effect.discussion
         for comment in effect.comments:
@@ -157,3 +172,11 @@ class State:
             self.reported.add((report.comment, report.revision, report.reporter))
             named = (report.comment, report.revision)
             self.report_counts[named] = self.report_counts.get(named, 0) + 1
+
+    def _absorb_judged(self, cause: Cause, outcome: Outcome) -> None:
+        name = (outcome.comment, outcome.revision)
+        before = self.judged.get(name)
+        self.judged[name] = Judged(
+            before.recorded_at if before else cause.recorded_at,
+            {**before.facts, **outcome.facts} if before else outcome.facts,
+        )

@@ -22,7 +22,7 @@ from services.core.rules.facts import Submission, Windows
 from services.core.rules.reading import read
 from services.core.rules.rule import Rule
 
-RESERVED = frozenset({"policy", "rule_error", "report", "rejected_before"})
+RESERVED = frozenset({"policy", "rule_error", "report", "rejected_before", "score"})
 """Names that findings and reasons of the machinery have."""
 
 _MOST = 500

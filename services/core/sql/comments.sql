@@ -102,5 +102,5 @@ ON CONFLICT (discussion, comment) DO UPDATE SET mark = changed_comments.mark + 1
 -- name: held_by_site
 SELECT site, count(*) AS held, min(held_since) AS oldest
   FROM comments
- WHERE held_revision IS NOT NULL
+ WHERE held_revision IS NOT NULL AND held_since <= now()
  GROUP BY site

@@ -4,10 +4,12 @@
 -- name: fences
 SELECT consumer_group, topic, partition, topic_id, next_offset, record_at
 FROM fences
+WHERE consumer_group IN ('moderation', 'counters')
 ORDER BY consumer_group COLLATE "C", topic COLLATE "C", partition
 
 -- name: site_policies
-SELECT site, policy, report_threshold, edit_hold FROM site_policies ORDER BY site COLLATE "C"
+SELECT site, policy, report_threshold, edit_hold, late_scores FROM site_policies
+ORDER BY site COLLATE "C"
 
 -- name: discussions
 SELECT discussion, site, revision, url, title, language, section, state, policy, opened_at,

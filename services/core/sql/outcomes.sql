@@ -8,6 +8,16 @@ SELECT o.discussion, o.event_id, o.event_digest
     ON o.discussion = asked.discussion AND o.event_id = asked.event_id
  WHERE o.cause <> 'veche.vote.cast.v1'
 
+-- name: judged_named
+-- What the revisions asked for were judged on: by their own event, and by scores since.
+SELECT o.discussion, o.comment, o.revision, o.recorded_at, o.facts
+  FROM outcomes o
+  JOIN unnest($1::text[], $2::text[], $3::integer[]) AS asked (discussion, comment, revision)
+    ON o.discussion = asked.discussion AND o.comment = asked.comment
+   AND o.revision = asked.revision
+ WHERE o.verdict IS NOT NULL
+ ORDER BY o.recorded_at
+
 -- name: add
 INSERT INTO outcomes (discussion, event_id, event_digest, cause, comment, revision, result, reason,
                       status, verdict, facts, recorded_at)

@@ -20,6 +20,7 @@ SELECT c.discussion, c.comment, c.author, c.author_name, c.parent, c.submitted_a
   LEFT JOIN claims ON claims.discussion = c.discussion AND claims.comment = c.comment
                   AND claims.expires_at > now()
  WHERE c.site = $1 AND c.held_revision IS NOT NULL
+   AND c.held_since <= now()  -- what waits for a score is not in the queue yet
    AND (c.held_since, c.discussion, c.comment) > ($2, $3, $4)
    AND ($5 = '' OR c.held_reason = $5)
  ORDER BY c.held_since, c.discussion, c.comment
@@ -85,7 +86,8 @@ SELECT c.discussion, c.comment
   FROM comments c
   LEFT JOIN claims ON claims.discussion = c.discussion AND claims.comment = c.comment
                   AND claims.expires_at > now() AND claims.moderator <> $2
- WHERE c.site = $1 AND c.held_revision IS NOT NULL AND claims.comment IS NULL
+ WHERE c.site = $1 AND c.held_revision IS NOT NULL AND c.held_since <= now()
+   AND claims.comment IS NULL
  ORDER BY c.held_since, c.discussion, c.comment
  LIMIT $3;
 
@@ -161,11 +163,11 @@ SELECT discussion, comment, ruling, ruled_revision, ruled_by, ruled_at, ruling_r
  LIMIT $3;
 
 -- name: site_policy
-SELECT policy, report_threshold, edit_hold FROM site_policies WHERE site = $1;
+SELECT policy, report_threshold, edit_hold, late_scores FROM site_policies WHERE site = $1;
 
 -- name: queue_stats
 SELECT held_reason AS reason, count(*) AS held, min(held_since) AS oldest_held_since
-  FROM comments WHERE site = $1 AND held_revision IS NOT NULL
+  FROM comments WHERE site = $1 AND held_revision IS NOT NULL AND held_since <= now()
  GROUP BY held_reason ORDER BY held_reason;
 
 -- name: live_claims

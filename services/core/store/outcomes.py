@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from services.core import codec, db
 from services.core.db import Connection
-from services.core.discussion import State
+from services.core.discussion import Judged, State
 from services.core.events import DiscussionKey, Outcome
 
 _SQL = db.queries("outcomes")
@@ -25,6 +26,27 @@ async def load_digests(
     for row in rows:
         digests = states[row["discussion"]].digests
         digests.setdefault(row["event_id"], set()).add(row["event_digest"])
+
+
+async def load_judged(
+    connection: Connection,
+    states: Mapping[DiscussionKey, State],
+    named: Collection[tuple[str, str, int]],
+) -> None:
+    """For (discussion, comment, revision): what verdicts stood on, into their states."""
+    if not named:
+        return
+    rows = await connection.fetch(_SQL["judged_named"], *map(list, zip(*named, strict=True)))
+    for row in rows:
+        judged = states[row["discussion"]].judged
+        name = (row["comment"], row["revision"])
+        facts = codec.decode(row["facts"] or "{}", dict[str, Any])
+        before = judged.get(name)
+        judged[name] = (
+            Judged(before.recorded_at, {**before.facts, **facts})
+            if before
+            else Judged(row["recorded_at"], facts)
+        )
 
 
 async def add(

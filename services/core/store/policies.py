@@ -18,6 +18,7 @@ async def of(connection: Connection, sites: Collection[str]) -> dict[str, SitePo
             policy=row["policy"],
             report_threshold=row["report_threshold"],
             edit_hold=row["edit_hold"],
+            late_scores=row["late_scores"],
         )
         for row in await connection.fetch(_SQL["policies_of"], sorted(sites))
     }
@@ -31,4 +32,5 @@ async def put(connection: Connection, policies: Mapping[str, SitePolicy]) -> Non
         [policies[site].policy for site in sites],
         [policies[site].report_threshold for site in sites],
         [policies[site].edit_hold for site in sites],
+        [policies[site].late_scores for site in sites],
     )

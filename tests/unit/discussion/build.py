@@ -7,22 +7,50 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from services.core import codec, events
-from services.core.discussion import Cause, Comment, Effect, Judgement, State, apply
+from services.core.discussion import (
+    Cause,
+    Comment,
+    Effect,
+    Judgement,
+    State,
+    apply,
+    facts_with,
+)
 from services.core.events import FindingSeen, Outcome, Policy, SitePolicy, VerdictGiven
-from services.core.rules import Submission, read
+from services.core.rules import Submission, fold, read
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 
 def verdict_of(submission: Submission, policy: Policy) -> Judgement:
-    """`hold …` is held and `reject …` rejected by a rule named `stated`."""
+    """`hold …` is held and `reject …` rejected by a rule named `stated`; `ask …` needs scores."""
+    return stated(submission, policy, {})
+
+
+def stated(submission: Submission, policy: Policy, facts: dict[str, Any]) -> Judgement:
     first = submission.reading.original.split()[0]
+    if first == "ask":
+        return Judgement(asking(facts), facts)
     action: Any = first if first in ("hold", "reject") else "publish"
     findings = [] if action == "publish" else [FindingSeen(rule="stated", action=action)]
     if policy == "hold_first":
         findings.append(FindingSeen(rule="policy", action="hold"))
         action = "hold" if action == "publish" else action
     return Judgement(VerdictGiven(action=action, ruleset="test", findings=findings), {})
+
+
+def asking(facts: dict[str, Any]) -> VerdictGiven:
+    """As two rules would: `score(rude) > 0.5` holds, `score(spam) > 0.5` rejects."""
+    findings = []
+    for name, action in (("rude", "hold"), ("spam", "reject")):
+        value = facts.get(f"score({name})")
+        if value is None:
+            unknown = {"unknown": [f"score({name}) > 0.5"]}
+            findings.append(FindingSeen(rule=name, action="note", detail=unknown))
+        elif value > 0.5:
+            detail = {f"score({name})": value}
+            findings.append(FindingSeen(rule=name, action=action, detail=detail))  # type: ignore[arg-type]
+    return fold(findings, "test")
 
 
 def an_event(kind: type[Any], data: Any, *, actor: str = "anna", id: str = "", **more: Any) -> Any:
@@ -39,14 +67,22 @@ class Table:
     policy: SitePolicy = field(default_factory=SitePolicy)
     discussion: str = "d1"
     sent: int = 0
+    later: timedelta = timedelta()
+    """What is sent from now on is recorded so much later."""
     effects: list[Effect] = field(default_factory=list)
 
     def send(self, event: events.CommentsEvent) -> Outcome | None:
         self.sent += 1
-        at = NOON + timedelta(seconds=self.sent)
+        at = NOON + timedelta(seconds=self.sent) + self.later
         body = getattr(event.data, "body", None)
         cause = Cause(event, event.key, codec.digest(event), at, at, read(body) if body else None)
-        effect = apply(self.state, cause, self.policy, verdict_of)
+
+        def judged(submission: Submission, policy: Policy) -> Judgement:
+            known = isinstance(event, events.ScoreGiven)
+            facts = dict(facts_with(self.state, event).values) if known else {}  # type: ignore[arg-type]
+            return stated(submission, policy, facts)
+
+        effect = apply(self.state, cause, self.policy, judged)
         self.state.absorb(cause, effect)
         self.effects.append(effect)
         return effect.outcome
@@ -103,6 +139,10 @@ class Table:
             reason="because",
         )
         return self._named(events.DecisionMade, data, "moderator", "", signature="")
+
+    def score(self, comment: str, name: str, value: float, revision: int = 1) -> Outcome:
+        data = events.ScoreOfComment(self.discussion, comment, revision, name, value)
+        return self._named(events.ScoreGiven, data, "scorer", "", signature="")
 
     def comment(self, name: str) -> Comment:
         return self.state.comments[name]

@@ -14,7 +14,7 @@ from tests.unit.discussion.build import Table, an_event
 
 NAMES = st.sampled_from(["a", "b", "c", "d"])
 READERS = st.sampled_from(["anna", "boris", "clara", "dan", "eva"])
-BODIES = st.sampled_from(["text", "other", "hold this", "reject this"])
+BODIES = st.sampled_from(["text", "other", "hold this", "reject this", "ask this", "ask that"])
 STATUSES = st.sampled_from(["pending", "published", "rejected"])
 REVISIONS = st.integers(1, 3)
 
@@ -24,7 +24,9 @@ def an_order(draw: st.DrawFn, discussion: str = "d1") -> Any:
     """One event of a small world; ids are given by the caller's position unless they collide."""
     id = f"e{draw(st.integers(0, 60))}"
     named = {"discussion": discussion, "comment": draw(NAMES)}
-    kind = draw(st.sampled_from(["open", "say", "say", "edit", "delete", "report", "decide"]))
+    kind = draw(
+        st.sampled_from(["open", "say", "say", "edit", "delete", "report", "decide", "score"])
+    )
     match kind:
         case "open":
             data: Any = events.DiscussionDescribed(
@@ -51,6 +53,10 @@ def an_order(draw: st.DrawFn, discussion: str = "d1") -> Any:
         case "report":
             data = events.ReportOnComment(**named, revision=draw(REVISIONS), reason="spam")
             return an_event(events.ReportFiled, data, id=id, actor=draw(READERS))
+        case "score":
+            name, value = draw(st.sampled_from(["rude", "spam"])), draw(st.sampled_from([0.1, 0.9]))
+            data = events.ScoreOfComment(**named, revision=draw(REVISIONS), name=name, value=value)
+            return an_event(events.ScoreGiven, data, id=id, actor="scorer", signature="")
     data = events.DecisionOnComment(
         **named,
         ruling=draw(st.sampled_from(["approve", "reject", "restore"])),
@@ -65,6 +71,7 @@ POLICIES = st.builds(
     policy=st.sampled_from(["publish_first", "hold_first"]),
     report_threshold=st.integers(1, 3),
     edit_hold=st.sampled_from(["keep", "hide"]),
+    late_scores=st.sampled_from(["publish", "hold"]),
 )
 
 
