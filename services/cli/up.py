@@ -35,6 +35,7 @@ from services.core.settings import (
     Local,
     environment,
     retention_ms,
+    scorer_url,
     topic_prefix,
 )
 from services.core.topics import declared
@@ -229,7 +230,7 @@ class Everything:
             self._say(f"  fetching Kafka's jars, once: {done} of {total}")
 
     def _start_services(self, bootstrap: str, dsn: str) -> None:
-        names = [*SERVICES]
+        names = [*SERVICES, *(["scorer"] if scorer_url() else [])]
         if importlib.util.find_spec("services.demo.__main__"):
             names.append("demo")
         ports = free_ports(2 * len(names))

@@ -198,6 +198,50 @@ class Reader:
 
 
 @dataclass(frozen=True)
+class Scorer:
+    """A portal's own classifier, asked over HTTP; the scorer runs only where it has an address."""
+
+    url: str
+    """VECHE_SCORER_URL: where comments are POSTed."""
+    secret: str
+    """VECHE_SCORER_SECRET, or the file that the same with _FILE names; none by default."""
+    deadline_ms: int
+    """VECHE_SCORER_DEADLINE_MS: of one request."""
+    at_once: int
+    """VECHE_SCORER_AT_ONCE: requests of one process that wait for an answer."""
+
+    @classmethod
+    def read(cls, env: Mapping[str, str] = os.environ) -> Scorer:
+        scorer = cls(
+            url=_required(env, "VECHE_SCORER_URL"),
+            secret=_text_or_file(env, "VECHE_SCORER_SECRET"),
+            deadline_ms=_whole(env, "VECHE_SCORER_DEADLINE_MS", 2_000),
+            at_once=_whole(env, "VECHE_SCORER_AT_ONCE", 16),
+        )
+        if not scorer.url.startswith(("http://", "https://")):
+            raise Misconfigured("VECHE_SCORER_URL must begin with http:// or https://")
+        if not 1 <= scorer.deadline_ms <= 10_000:
+            raise Misconfigured("VECHE_SCORER_DEADLINE_MS must be 1 to 10000 milliseconds")
+        if not 1 <= scorer.at_once <= 64:
+            raise Misconfigured("VECHE_SCORER_AT_ONCE must be 1 to 64 requests")
+        return scorer
+
+    def headers(self) -> dict[str, str]:
+        return {"authorization": f"Bearer {self.secret}"} if self.secret else {}
+
+    @property
+    def shown(self) -> str:
+        """The address without what may be secret in it."""
+        scheme, _, rest = self.url.partition("://")
+        return f"{scheme}://{rest.partition('?')[0].rpartition('@')[2]}"
+
+
+def scorer_url(env: Mapping[str, str] = os.environ) -> str:
+    """VECHE_SCORER_URL, for `veche up`: whether there is a scorer to start."""
+    return env.get("VECHE_SCORER_URL", "")
+
+
+@dataclass(frozen=True)
 class Local:
     """What `veche up` and the tests take from the machine that they run on."""
 
