@@ -25,6 +25,13 @@ title: {ru: "Слово", en: "Word"}
 reason: {ru: "Нет.", en: "No."}
 when: {lists: [words/rejected.txt]}
 then: reject
+---
+id: scored
+title: {ru: "Оценка", en: "Score"}
+reason: {ru: "Ждёт.", en: "Waits."}
+when: score(rude) > 0.8
+on_missing: skip
+then: hold
 """
 
 
@@ -85,6 +92,12 @@ class History:
         data = events.ReportOnComment("d1", comment, revision, "spam", note="look")
         return self.event(events.ReportFiled, data, reader)
 
+    def scored(
+        self, discussion: str, comment: str, value: float, revision: int = 1, **m: Any
+    ) -> Any:
+        data = events.ScoreOfComment(discussion, comment, revision, "rude", value, "m7")
+        return self.signed(events.ScoreGiven, data, **m)
+
     def vote(
         self, discussion: str, value: Any, voter: str, comment: str | None = None, **more: Any
     ) -> Any:
@@ -135,7 +148,7 @@ class History:
         return self.records(
             [
                 self.policy(report_threshold=threshold, edit_hold="hide"),
-                self.policy("herald", policy=herald),
+                self.policy("herald", policy=herald, late_scores="hold"),
             ]
         )
 
@@ -164,6 +177,9 @@ class History:
             self.said("d2", "future", "r2", "x", role="importer",
                       occurredat=datetime(2190, 1, 1, tzinfo=UTC)),
             again, again,
+            self.scored("d1", "late1", 0.93), self.scored("d1", "nothing7", 0.1),
+            self.scored("d1", "c11", 0.93), self.scored("d1", "c0", 0.93),
+            self.scored("d1", "none", 0.93),
         ]  # fmt: skip
         made += [self.vote("d1", 1, "r4", "late1"), self.vote("d1", -1, "r1", "c1")]
         made += [self.vote("d1", value, "flip") for value in (1, -1, 1, 0, -1)]
@@ -183,7 +199,7 @@ class History:
         revision, value = draw.randrange(1, 3), draw.choice([-1, 0, 1])
         ruling = draw.choice(["approve", "reject", "restore"])
         status = draw.choice(["pending", "published", "rejected"])
-        match draw.randrange(10):
+        match draw.randrange(11):
             case 0 | 1:
                 return self.said("d1", comment, writer, body)
             case 2:
@@ -200,6 +216,8 @@ class History:
                 return self.vote("d2", value, reader)
             case 8:
                 return self.vote("d1", value, reader, comment)
+            case 9:
+                return self.scored("d1", comment, draw.choice([0.1, 0.9]), revision)
         return self.view("d1", f"v{draw.randrange(size)}")
 
     def third(self) -> list[Outgoing]:
@@ -210,6 +228,8 @@ class History:
                 self.reported("c12", "r1"), self.reported("c12", "r2"),
                 self.decided("c2", "approve", 2, "pending"),
                 self.vote("d3", 1, "r2", "h2", site="herald"),
+                self.scored("d3", "h2", 0.2, site="herald"),
+                self.said("d3", "h3", "r1", "this one waits in vain", site="herald"),
             ]
         )  # fmt: skip
 

@@ -435,14 +435,21 @@ async def test_stats_count_what_waits_and_its_age(pool, console) -> None:
 
 
 async def test_a_policy_is_an_administrators_event(pool, log, console) -> None:
-    wanted = {"policy": "hold_first", "report_threshold": 2, "edit_hold": "hide"}
+    wanted = {
+        "policy": "hold_first",
+        "report_threshold": 2,
+        "edit_hold": "hide",
+        "late_scores": "hold",
+    }
     assert (await console().put(f"{SITE}/policy", json=wanted)).status_code == 403
     admin = console(role="admin")
     assert (await admin.get(f"{SITE}/policy")).json()["policy"] == "publish_first"
-    await pool.execute("INSERT INTO site_policies VALUES ('gazette', 'hold_first', 2, 'hide')")
+    await pool.execute(
+        "INSERT INTO site_policies VALUES ('gazette', 'hold_first', 2, 'hide', 'hold')"
+    )
     assert (await admin.put(f"{SITE}/policy", json=wanted)).status_code == 200
     event = codec.decode_control(log.sent[0].value)
-    assert event.data == events.SitePolicy("hold_first", 2, "hide")
+    assert event.data == events.SitePolicy("hold_first", 2, "hide", "hold")
     assert codec.signature_holds(event.signature, codec.digest(event), event.id, SECRET)
     assert (await admin.get(f"{SITE}/policy")).json() == wanted
 

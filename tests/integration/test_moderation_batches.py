@@ -132,7 +132,7 @@ def a_day(seed: int, count: int) -> list[Any]:
         comment = f"c{chance.randrange(25)}"
         reader = chance.choice(readers)
         named = {"discussion": discussion, "comment": comment}
-        match chance.choices("sedrmx", (60, 12, 5, 15, 10, 3))[0]:
+        match chance.choices("sedrmcx", (60, 12, 5, 15, 10, 15, 3))[0]:
             case "s":
                 parent = f"c{chance.randrange(25)}" if chance.random() < 0.5 else None
                 told.append(
@@ -149,6 +149,14 @@ def a_day(seed: int, count: int) -> list[Any]:
             case "r":
                 data = events.ReportOnComment(**named, revision=1, reason="spam")
                 told.append(event(events.ReportFiled, data, actor=reader, id=f"e{n}"))
+            case "c":
+                data = events.ScoreOfComment(
+                    **named,
+                    revision=chance.choice([1, 1, 2]),
+                    name=chance.choice(["rude", "spam"]),
+                    value=chance.choice([0.1, 0.95]),
+                )
+                told.append(event(events.ScoreGiven, data, actor="s", id=f"e{n}", signature="x"))
             case "m":
                 data = events.DecisionOnComment(
                     **named,
@@ -179,6 +187,37 @@ async def test_batches_of_one_and_of_all_leave_the_same_tables(
     seen = {(row["cause"], row["result"], row["reason"]) for row in await all_outcomes(pool)}
     assert len(seen) > 20
     assert {"held", "rejected", "published", "refused"} <= {result for _, result, _ in seen}
+
+
+SCORED = """
+- {id: rude, when: {all: ["score(rude) > 0.8", "author.published < 3"]}, then: hold, TEXTS}
+- {id: both, when: {all: ["score(rude) > 0.05", "score(spam) > 0.5"]}, then: reject, TEXTS}
+""".replace("TEXTS", "on_missing: skip, title: {ru: а, en: a}, reason: {ru: а, en: a}")
+
+
+@pytest.mark.parametrize("late_scores", ["publish", "hold"])
+async def test_scores_are_judged_alike_in_batches_of_any_size(pool: Pool, late_scores: Any) -> None:
+    ruleset = load({"scored.yml": SCORED})
+    policy = Record(0, NOON, event(
+        events.SitePolicySet, events.SitePolicy(late_scores=late_scores), actor="a", id="p",
+        signature="x",
+    ))  # fmt: skip
+    rows = records(a_day(seed=5, count=500))
+    await run(pool, set_policies, [policy], 1, "control.v1")
+    await run(pool, moderation(ruleset), rows, 1)
+    one_by_one = await tables(pool)
+    for size in (2_000, 17):
+        await empty(pool)
+        await run(pool, set_policies, [policy], 1, "control.v1")
+        await run(pool, moderation(ruleset), rows, size)
+        assert await tables(pool) == one_by_one
+    scored = {
+        (row["result"], row["reason"])
+        for row in await all_outcomes(pool)
+        if row["cause"] == "veche.score.given.v1"
+    }
+    assert {("held", "rule"), ("applied", ""), ("applied", "ruled")} <= scored
+    assert (("published", "") in scored) == (late_scores == "hold")
 
 
 TIGHT = """

@@ -284,6 +284,16 @@ async def check_that_much_happened(dsn: str) -> None:
         } <= reasons.keys()  # fmt: skip
         results = dict(await connection.fetch("SELECT result, count(*) FROM outcomes GROUP BY 1"))
         assert results.keys() == {"applied", "published", "held", "rejected", "refused"}
+        scored = dict(
+            await connection.fetch(
+                "SELECT reason, count(*) FROM outcomes"
+                " WHERE cause = 'veche.score.given.v1' GROUP BY 1"
+            )
+        )
+        assert {"", "rule", "comment_unknown", "ruled", "not_in_view"} <= scored.keys()
+        waiting = "SELECT status, held_reason FROM comments WHERE comment = $1"
+        assert tuple(await connection.fetchrow(waiting, "h2")) == ("published", None)
+        assert tuple(await connection.fetchrow(waiting, "h3")) == ("pending", "score")
         for table in dump.TABLES:
             assert await connection.fetchval(f"SELECT EXISTS (SELECT FROM {table})"), table
         statuses = dict(await connection.fetch("SELECT status, count(*) FROM comments GROUP BY 1"))
