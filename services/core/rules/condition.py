@@ -35,7 +35,7 @@ class Index(NamedTuple):
 class Context:
     """One comment under judgement; what several rules ask is worked out once."""
 
-    __slots__ = ("_links", "_values", "comment", "facts", "index", "patterns", "words")
+    __slots__ = ("_links", "comment", "facts", "index", "patterns", "values", "words")
 
     def __init__(self, comment: Submission, facts: Facts, index: Index) -> None:
         self.comment = comment
@@ -46,7 +46,8 @@ class Context:
             for leaf in index.leaves[match.list]:
                 self.words.setdefault(leaf, []).append(match)
         self.patterns = index.patterns.find(comment.reading.folded)
-        self._values: dict[str, Any] = {}
+        self.values: dict[str, Any] = {}
+        """Features and detectors, as far as they were asked."""
         self._links: list[tuple[str, Span]] | None = None
 
     @property
@@ -56,7 +57,7 @@ class Context:
         return self._links
 
     def value(self, key: str) -> Any:
-        values = self._values
+        values = self.values
         if key in values:
             return values[key]
         feature = TEXT.get(key)
@@ -66,9 +67,9 @@ class Context:
         return values[key]
 
     def found(self, detector: str) -> list[Span]:
-        if detector not in self._values:
-            self._values[detector] = detect.DETECTORS[detector](self.comment.reading)
-        spans: list[Span] = self._values[detector]
+        if detector not in self.values:
+            self.values[detector] = detect.DETECTORS[detector](self.comment.reading)
+        spans: list[Span] = self.values[detector]
         return spans
 
 
@@ -238,7 +239,7 @@ class Builder:
 
         return Leaf(
             "domains: " + ", ".join([*(node.domain_lists or ()), *(node.domains or ())]),
-            lambda c: any(within(host, domains) for host, _ in c.links),
+            lambda c: bool(c.links) and any(within(host, domains) for host, _ in c.links),
             show,
             lambda c: ", ".join(sorted({host for host, _ in c.links})) or None,
         )
@@ -259,9 +260,13 @@ class Misplaced(BadRuleset):
 def compare(comparison: expression.Comparison) -> Leaf:
     key, holds = comparison.key, comparison.test()
     if key in TEXT:
+        feature = TEXT[key].value
 
         def test(c: Context) -> bool | None:
-            return holds(c.value(key))
+            values = c.values
+            if key not in values:
+                values[key] = feature(c.comment)
+            return holds(values[key])
 
     else:
 
@@ -292,7 +297,7 @@ def _links(more_than: int, allowed: Sequence[str]) -> Leaf:
 
     return Leaf(
         f"links: more_than {more_than}",
-        lambda c: len(counted(c)) > more_than,
+        lambda c: len(c.links) > more_than and len(counted(c)) > more_than,
         show,
         lambda c: len(counted(c)),
     )
@@ -307,10 +312,15 @@ def _finds(names: Sequence[str]) -> Leaf:
 
     return Leaf(
         "finds: " + ", ".join(names),
-        lambda c: any(c.found(name) for name in names),
+        _first(names) if len(names) == 1 else lambda c: any(c.found(name) for name in names),
         show,
         lambda c: ", ".join(name for name in names if c.found(name)) or None,
     )
+
+
+def _first(names: Sequence[str]) -> Test:
+    (name,) = names
+    return lambda c: bool(c.found(name))
 
 
 def branch(kind: str, children: Sequence[Tree]) -> Branch:

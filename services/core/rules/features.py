@@ -87,7 +87,7 @@ def _mixed_words(comment: Submission) -> int:
     folded = comment.reading.folded
     if folded.isascii() or _LATIN.search(folded) is None or _SCRIPTS_MEET.search(folded) is None:
         return 0
-    return sum(_SCRIPTS_MEET.search(word.text) is not None for word in comment.reading.words)
+    return sum(_SCRIPTS_MEET.search(word) is not None for word in comment.reading.said.split(" "))
 
 
 def _invisible(comment: Submission) -> int:
@@ -116,7 +116,7 @@ def language(comment: Submission) -> str:
 
 TEXT: dict[str, Feature] = {
     "text.length": Feature("number", _length, "code points of the folded text"),
-    "text.words": Feature("number", lambda c: sum(1 for _ in c.reading.words), "words"),
+    "text.words": Feature("number", lambda c: len(c.reading.said.split()), "words"),
     "text.lines": Feature("number", lambda c: c.reading.original.count("\n") + 1, "lines"),
     "text.letters": Feature("number", _letters, "letters that have a case"),
     "text.upper": Feature("number", _upper, "upper case among the letters that have a case, 0–1"),

@@ -42,14 +42,16 @@ class Reading:
     folded: str
     origins: Sequence[Span] | None
     """For each folded code point its span in the original; None where both are the same."""
-    said: tuple[str, ...]
-    """The words of the folded text, in order."""
+    tokens: Sequence[str]
+    """What stands between white space in the folded text, in order."""
+    said: str
+    """The words of the folded text, in order, a space between two."""
     body_hash: bytes
     """16 bytes, equal for texts that read the same: the same words in the same order."""
 
     @property
     def words(self) -> Iterator[Word]:
-        """The words with their places; most readers need only `said`."""
+        """The words with their places; most readers need only what was `said`."""
         return (Word(m[0], *m.span()) for m in _WORD.finditer(self.folded))
 
     def span(self, start: int, end: int) -> Span:
@@ -61,10 +63,12 @@ class Reading:
 
 def read(text: str) -> Reading:
     folded, origins = _fold(text)
-    said = tuple(_WORD.findall(folded))
-    same = " ".join(said) or "".join(folded.split())
-    body_hash = hashlib.blake2b(same.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-    return Reading(text, folded, origins, said, body_hash)
+    tokens = folded.split()
+    said = " ".join(_WORD.findall(folded))
+    same = (said or "".join(tokens)).encode("utf-8", "surrogatepass")
+    return Reading(
+        text, folded, origins, tokens, said, hashlib.blake2b(same, digest_size=16).digest()
+    )
 
 
 def folded(text: str) -> str:

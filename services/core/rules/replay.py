@@ -7,7 +7,6 @@ both. The answers are those of `judge` (a property test holds the two together).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from services.core.rules.condition import Context, Tree, leaves
@@ -124,5 +123,4 @@ class Bare:
 
 def unread(body_hash: bytes) -> Reading:
     """Stands for a reading where only the text's hash matters."""
-    nothing: Sequence[str] = ()
-    return Reading("", "", None, nothing, body_hash)  # type: ignore[arg-type]
+    return Reading("", "", None, (), "", body_hash)

@@ -24,6 +24,10 @@ WILDCARD = "\x00"
 _LONG_RUN = re.compile(r"([^\x00])\1{2,}")
 
 
+def _nothing(text: str) -> bool:
+    return False
+
+
 class Steps:
     """Readings that may still be tried; a text that is written to exhaust them is no word."""
 
@@ -52,12 +56,9 @@ class Trie:
         for stem in self.stems:
             self._trie.add_word(stem, stem)
         self._filled = len(self._trie) > 0
-
-    def begins(self, text: str) -> bool:
-        return self._filled and bool(self._trie.match(text))
-
-    def has(self, text: str) -> bool:
-        return self._filled and bool(self._trie.exists(text))
+        # Methods of the library itself: a walk asks them for every letter.
+        self.begins: Callable[[str], bool] = self._trie.match if self._filled else _nothing
+        self.has: Callable[[str], bool] = self._trie.exists if self._filled else _nothing
 
     def fitting(self, pattern: str) -> list[str]:
         """The forms of the pattern's length that agree with it but for its wildcards."""
@@ -78,16 +79,17 @@ def walk(
 ) -> list[Spelled]:
     """Every form that a reading of text[start:end] gives, where `ends_at(end)` allows an end."""
     found: list[Spelled] = []
-    begins, has, stems = trie.begins, trie.has, trie.stems
+    begins, has, stems, get = trie.begins, trie.has, trie.stems, table.get
     size = len(text)
     waiting: list[tuple[int, str, int]] = [(start, "", 0)]
     seen: set[tuple[int, str]] = set()
     left = steps.left
     while waiting and left > 0:
         at, read, how = waiting.pop()
-        if (at, read) in seen:
+        place = (at, read)
+        if place in seen:
             continue
-        seen.add((at, read))
+        seen.add(place)
         left -= 1
         if read and has(read):
             if ends_at(at):
@@ -99,17 +101,19 @@ def walk(
         if at >= size:
             continue
         character = text[at]
-        for written, letters in table.get(character, ()):
-            if len(written) > 1 and not text.startswith(written, at):
+        soft = read + "ь" if read and begins(read + "ь") else ""
+        for written, letters in get(character, ()):
+            length = len(written)
+            if length > 1 and not text.startswith(written, at):
                 continue
             for letter, class_ in letters:
                 longer = read + letter
                 if begins(longer):
-                    waiting.append((at + len(written), longer, how | class_))
-                elif class_ == SOUNDS and read and begins(read + "ь" + letter):
+                    waiting.append((at + length, longer, how | class_))
+                elif soft and class_ == SOUNDS and begins(soft + letter):
                     # Latin spellings mostly leave the soft sign out.
-                    waiting.append((at + len(written), read + "ь" + letter, how | class_))
-                if len(written) == 1 and read and read[-1] == letter:
+                    waiting.append((at + length, soft + letter, how | class_))
+                if length == 1 and read and read[-1] == letter:
                     waiting.append((at + 1, read, how | class_ | REPEATED))
         if stops and read and character in STOPS:
             waiting.append((at + 1, read, how | SPACED))

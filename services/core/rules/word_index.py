@@ -33,11 +33,11 @@ from services.core.rules.lookalikes import (
     in_latin,
 )
 from services.core.rules.reading import Reading, read
+from services.core.rules.remembered import LONGEST, Remembered
 from services.core.rules.spelling import STOPS, Spelled, Steps, Trie, is_mask, masked, walk
 
 _CACHED = 65_536
 _REMEMBERED = 200_000
-_LONGEST_CACHED = 32
 _LONGEST_WALKED = 160
 # What a disguise needs is well below; they bound what a hostile text can cost.
 _WORD_STEPS = 600
@@ -54,6 +54,16 @@ _STOP_IN_WORD = "[" + re.escape("".join(sorted(STOPS - set(" \t\r\n")))) + "]"
 _JOINED = re.compile(rf"(?<![^\W_])[^\W_]++(?:{_STOP_IN_WORD}{{1,3}}[^\W_]++)+")
 _GLYPH = r"(?:[^\W_]|[@$!|(<€])(?![^\W_])"
 _SPELLED_OUT = re.compile(rf"(?<![^\W_]){_GLYPH}(?:{_STOP}{{1,4}}{_GLYPH}){{2,}}")
+_LONE_GLYPH = re.compile(rf"(?<![^\W_]){_GLYPH}")
+_TOKEN = re.compile(r"\S+")
+_WORD = re.compile(r"[^\W_]+(?:[@$][^\W_]+)*")
+# Kinds of tokens: `k` may be an entry, `q` may be part of a phrase, `g` is a lone glyph and `h` one
+# that may be part of a phrase, `-` only stops, `.` nothing; `G` wants a closer look.
+_LONG = "G"
+_WITH_HITS = frozenset("kqhG")
+_MAY_MATCH = re.compile(r"[kG]|[gh]-*[gh]-*[gh]")
+_MAY_BE_SPELLED_OUT = re.compile(r"G|[gh]-*[gh]-*[gh]")
+_BEFORE, _AFTER = "\"'«„“", ",.:;…?\"'»”"
 _LINK = re.compile(r"\W*(?:https?:|www\.)|.*[a-z0-9]@[a-z0-9.-]+\.[a-z]|.*[a-z0-9]\.[a-z]{2,6}/")
 _HYPHENS = frozenset("-‐‑–")
 _UNITS = re.compile(r"[\d.,]+[^\W\d_]{1,2}")
@@ -107,7 +117,7 @@ class _Skeletons:
 
     def __init__(
         self,
-        of: Callable[[str], Iterable[str]],
+        of: Callable[[str], Iterable[bytes]],
         forms: Iterable[str],
         stems: Iterable[str],
         *,
@@ -122,7 +132,11 @@ class _Skeletons:
         )
 
     def may_have(self, word: str) -> bool:
-        return any(each in self._forms or each.startswith(self._stems) for each in self._of(word))
+        # A loop: `any` over a generator costs more than what it asks.
+        for each in self._of(word):  # noqa: SIM110
+            if each in self._forms or each.startswith(self._stems):
+                return True
+        return False
 
 
 class WordIndex:
@@ -139,71 +153,91 @@ class WordIndex:
                     (stems if part.stem else parts).setdefault(form, set()).add(part)
         self._parts = {form: tuple(sorted(found)) for form, found in parts.items()}
         self._stems = {form: tuple(sorted(found)) for form, found in stems.items()}
-        self._lengths = sorted({len(stem) for stem in self._stems})
+        self._begins = tuple(self._stems)
         self._trie = Trie(self._parts, self._stems)
         self._russian = _Skeletons(skeleton.in_russian, self._parts, self._stems, latin=False)
         self._english = _Skeletons(skeleton.in_english, self._parts, self._stems, latin=True)
+        self._telling = {max(e.parts, key=lambda part: len(part.word)) for e in self.entries}
         self._word = lru_cache(_CACHED)(self._look_up)
-        self._clean: set[str] = set()
-        self._oddity = lru_cache(_CACHED)(self._read_odd)
+        self._token = lru_cache(_CACHED)(lambda token: tuple(self._read_token(token)))
+        self._kinds = Remembered(self._kind, _REMEMBERED)
 
     def find(self, reading: Reading) -> list[Match]:
         """In the order of the text; one match for an entry at one place."""
-        if not self.entries:
+        kinds = "".join(map(self._kinds.__getitem__, reading.tokens))
+        if _MAY_MATCH.search(kinds) is None:
             return []
-        hits = list(self._hits(reading))
+        hits = list(self._hits(reading.folded, kinds))
         if not hits:
             return []
         hits.sort()
+        there = {hit.part for hit in hits}
         found: dict[tuple[str, str, int, int], Match] = {}
         for hit in hits:
             for entry in self._starting.get(hit.part, ()):
+                if not there.issuperset(entry.parts):
+                    continue
                 whole = _whole(entry, hit, hits, reading.folded)
                 if whole is not None:
                     key = (entry.list, entry.text, whole.start, whole.end)
                     found.setdefault(key, whole)
         return _widest(found.values())
 
-    def _hits(self, reading: Reading) -> Iterator[_Hit]:
-        text = reading.folded
-        listed = self._listed(reading.said)
-        if listed:
-            for word, start, end in reading.words:
-                for part, how, form in listed.get(word, ()):
-                    yield _Hit(start, end, part, how, form)
-        for odd in _ODD.finditer(text):
-            start, end = odd.span()
-            if end - start <= _LONGEST_WALKED:
-                read_odd = self._oddity if end - start <= _LONGEST_CACHED else self._read_odd
-                for hit in read_odd(odd[0]):
+    def _hits(self, text: str, kinds: str) -> Iterator[_Hit]:
+        for token, kind in zip(_TOKEN.finditer(text), kinds, strict=True):
+            if kind in _WITH_HITS:
+                start = token.start()
+                for hit in self._in_token(token[0]):
                     yield hit._replace(start=start + hit.start, end=start + hit.end)
-        for joined in _JOINED.finditer(text):
-            yield from self._read_joined(joined[0], joined.start())
-        for spelled in _SPELLED_OUT.finditer(text):
-            yield from self._read_spelled_out(spelled[0], spelled.start())
+        if _MAY_BE_SPELLED_OUT.search(kinds) is not None:
+            for spelled in _SPELLED_OUT.finditer(text):
+                yield from self._read_spelled_out(spelled[0], spelled.start())
 
-    def _listed(self, said: Sequence[str]) -> dict[str, tuple[tuple[_Part, int, str], ...]]:
-        """What the words are; those that were seen to be nothing are passed over at once."""
-        listed = {}
-        for word in set(said).difference(self._clean):
-            if len(word) > _LONGEST_CACHED:
-                continue
-            found = self._word(word)
-            if found:
-                listed[word] = found
-            else:
-                if len(self._clean) >= _REMEMBERED:
-                    self._clean.clear()
-                self._clean.add(word)
-        return listed
+    def _kind(self, token: str) -> str:
+        """One sign for what a token may come to, so that most texts are done with at once."""
+        if len(token) > LONGEST:
+            return _LONG
+        word = token.rstrip(_AFTER).lstrip(_BEFORE)
+        if len(word) > 1 and word.isalpha() and _one_alphabet(word):
+            # Most tokens: one word of one alphabet, with nothing to be read into it.
+            hits = self._word(word)
+            if not hits:
+                return "."
+            return "k" if any(part in self._telling for part, _, _ in hits) else "q"
+        glyphs = len(_LONE_GLYPH.findall(token))
+        found = self._in_token(token)
+        telling = any(hit.part in self._telling for hit in found)
+        if glyphs > 1 or (glyphs and telling):
+            return _LONG
+        if glyphs:
+            return "h" if found else "g"
+        if found:
+            return "k" if telling else "q"
+        return "-" if STOPS.issuperset(token) else "."
+
+    def _in_token(self, token: str) -> tuple[_Hit, ...]:
+        if len(token) > LONGEST:
+            return tuple(self._read_token(token))
+        return self._token(token)
+
+    def _read_token(self, token: str) -> Iterator[_Hit]:
+        """What stands between white space: its words, and what it may be as a whole."""
+        for word in _WORD.finditer(token):
+            if word.end() - word.start() <= LONGEST:
+                for part, how, form in self._word(word[0]):
+                    yield _Hit(word.start(), word.end(), part, how, form)
+        if len(token) <= _LONGEST_WALKED and _ODD.match(token) is not None:
+            yield from self._read_odd(token)
+        for joined in _JOINED.finditer(token):
+            yield from self._read_joined(joined[0], joined.start())
 
     def _look_up(self, word: str) -> tuple[tuple[_Part, int, str], ...]:
         """What a word of one alphabet is, or else what it sounds or looks like."""
         found = [(part, 0, word) for part in self._parts.get(word, ())]
-        for length in self._lengths:
-            if length > len(word):
-                break
-            found += [(part, 0, word) for part in self._stems.get(word[:length], ())]
+        if word.startswith(self._begins):
+            for stem in self._begins:
+                if word.startswith(stem):
+                    found += [(part, 0, word) for part in self._stems[stem]]
         if found or len(word) < 3:
             return tuple(found)
         latin = word.isascii() and word.isalpha()
@@ -219,12 +253,14 @@ class WordIndex:
         other = in_cyrillic(word) if latin else in_latin(word)
         if not found and other in self._parts and not known(word):
             found += self._named(other, LOOKS)
-        if not found and self._may_sound(word, latin=latin) and not (size < 5 and known(word)):
+        if not found and self._may_sound(word, latin=latin):
             for spelled in walk(
                 word, 0, self._trie, SOUND, lambda at: at == size, Steps(_WORD_STEPS), stops=False
             ):
                 if latin or len(spelled.form) >= 4:
                     found += self._named(spelled.form, spelled.how)
+            if size < 5 and found and known(word):
+                return ()
         return tuple(dict.fromkeys(found))
 
     def _may_sound(self, word: str, *, latin: bool) -> bool:
@@ -234,10 +270,10 @@ class WordIndex:
         for part in (*self._parts.get(form, ()), *self._stems.get(form, ())):
             yield part, how, form
 
-    def _read_odd(self, text: str) -> tuple[_Hit, ...]:
+    def _read_odd(self, text: str) -> list[_Hit]:
         """What stands between white space and is not plain words: letters, digits and signs."""
         if _LINK.match(text):
-            return ()
+            return []
         size = len(text)
 
         def boundary(at: int) -> bool:
@@ -251,16 +287,16 @@ class WordIndex:
                     if _fair(text, spelled):
                         found += self._hit(spelled)
         if not found:
-            for start, end in _masked_rows(text):
-                spelled_or_none = masked(text[start:end], self._trie)
-                if spelled_or_none is not None:
-                    found += self._hit(spelled_or_none._replace(start=start, end=end))
-        return tuple(found)
+            for start, end, seen in _masked_rows(text):
+                fits = masked(text[start:end], self._trie)
+                if fits is not None and not (seen and known(seen)):
+                    found += self._hit(fits._replace(start=start, end=end))
+        return found
 
     def _read_joined(self, text: str, offset: int) -> Iterator[_Hit]:
         """`ка-зино`: one word in pieces, where the pieces are none."""
         word = "".join([character for character in text if character.isalnum()])
-        if 4 <= len(word) <= _LONGEST_CACHED and not _LINK.match(text):
+        if 4 <= len(word) <= LONGEST and not _LINK.match(text):
             for part, how, form in self._word(word):
                 spelled = Spelled(0, len(text), form, how | SPACED)
                 if not part.stem and _in_pieces(text):
@@ -358,8 +394,9 @@ def _one_alphabet(written: str) -> bool:
     return written.isascii() or not written.strip(CYRILLIC)
 
 
-def _masked_rows(text: str) -> Iterator[tuple[int, int]]:
-    """Rows of letters, digits and masks that may be one masked word."""
+def _masked_rows(text: str) -> Iterator[tuple[int, int, str]]:
+    """Rows of letters, digits and masks that may be one masked word; and where only its first or
+    last letter is masked, what is seen, which must be no word itself."""
     at, size = 0, len(text)
     while at < size:
         end = at
@@ -373,15 +410,15 @@ def _masked_rows(text: str) -> Iterator[tuple[int, int]]:
         while stop > start and is_mask(text[stop - 1]):
             stop -= 1
         inner = text[start:stop]
-        if not 2 <= len(inner) <= _LONGEST_CACHED:
+        if not 2 <= len(inner) <= LONGEST:
             continue
         if any(map(is_mask, inner)):
-            yield start, stop
-        elif len(inner) >= 4 and inner.isalpha() and not known(inner):
+            yield start, stop, ""
+        elif len(inner) >= 4 and inner.isalpha():
             if stop < end:
-                yield start, end
+                yield start, end, inner
             elif at - len(inner) < start and start:
-                yield start - 1, stop
+                yield start - 1, stop, inner
 
 
 def _whole(entry: _Entry, first: _Hit, hits: list[_Hit], text: str) -> Match | None:
@@ -408,11 +445,9 @@ def _whole(entry: _Entry, first: _Hit, hits: list[_Hit], text: str) -> Match | N
 def _widest(matches: Iterable[Match]) -> list[Match]:
     """Drops what another match of the same entry covers."""
     kept: list[Match] = []
+    reached: dict[tuple[str, str], int] = {}
     for match in sorted(matches, key=lambda match: (match.start, -match.end)):
-        covered = any(
-            other.entry == match.entry and other.list == match.list and match.end <= other.end
-            for other in kept
-        )
-        if not covered:
+        if match.end > reached.get((match.list, match.entry), -1):
+            reached[match.list, match.entry] = match.end
             kept.append(match)
     return kept
