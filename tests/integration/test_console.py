@@ -240,6 +240,18 @@ async def test_queue_shows_text_spans_titles_and_what_to_send_back(pool, console
     assert answer.json()["next"] is None
 
 
+async def test_what_waits_for_a_score_is_not_in_the_queue_before_it_is_late(pool, console) -> None:
+    await a_discussion(pool)
+    soon = datetime.now(UTC) + timedelta(seconds=25)
+    await a_held_comment(pool, "waits", since=soon, reason="score")
+    await a_held_comment(pool, "late", reason="score")
+    queue = (await console().get(f"{SITE}/queue")).json()["items"]
+    assert [(item["comment"], item["reason"]) for item in queue] == [("late", "score")]
+    claims = (await console().post(f"{SITE}/claims", json={"count": 10})).json()
+    assert [claim["comment"] for claim in claims["claimed"]] == ["late"]
+    assert (await console().get(f"{SITE}/stats")).json()["held"] == 1
+
+
 async def test_queue_shows_the_published_revision_beside_a_held_edit(pool, console) -> None:
     await a_discussion(pool)
     await a_held_comment(pool, "c1", published="мир", reason="edit")

@@ -32,7 +32,8 @@ ROOT = Path(__file__).parents[2]
 FILE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))
 SERVICES: dict[str, Any] = FILE["services"]
 OURS = {name: stated for name, stated in SERVICES.items() if stated["image"] == "veche"}
-LASTING = {name: stated for name, stated in OURS.items() if "healthcheck" in stated}
+OPTIONAL = {name: stated for name, stated in OURS.items() if "profiles" in stated}
+LASTING = {n: stated for n, stated in OURS.items() if "healthcheck" in stated and n not in OPTIONAL}
 ONCE = ("secrets", "migrate", "topics")
 DOCKERFILE = (ROOT / "deploy" / "Dockerfile").read_text("utf-8")
 IMAGE_ENV = dict(re.findall(r"\b(VECHE_\w+|PYTHON\w+)=(\S+)", DOCKERFILE))
@@ -46,7 +47,8 @@ def test_it_runs_the_six_services_and_what_they_need_once() -> None:
     assert sorted(LASTING) == [
         "console", "counters", "ingest", "moderation", "publisher", "reader",
     ]  # fmt: skip
-    assert sorted(set(OURS) - set(LASTING)) == sorted(ONCE)
+    assert sorted(set(OURS) - set(LASTING) - set(OPTIONAL)) == sorted(ONCE)
+    assert sorted(OPTIONAL) == ["scorer"]
 
 
 @pytest.mark.parametrize("name", sorted(set(SERVICES) - set(OURS)))
