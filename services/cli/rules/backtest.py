@@ -3,28 +3,19 @@ against another's. Comments are named by id, never shown."""
 
 from __future__ import annotations
 
-import multiprocessing
-import sys
 from collections import Counter
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from itertools import combinations, islice, pairwise
+from itertools import combinations
 from pathlib import Path
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
 
-from services.cli.rules import lines
-from services.cli.rules.lines import Line
+from services.cli.rules.run import Run, Told, prepared
 from services.cli.rules.write import as_json, loaded, say
-from services.core.errors import Misconfigured
-from services.core.rules import Facts, Ruleset, replay
-from services.core.rules.reading import read
+from services.core.rules import Ruleset, replay
 from services.core.rules.replay import Seen
-from services.core.rules.timeline import STATUS, Timeline
 
-CHUNK = 1_000
 SAMPLES = 5
 PAIRS = 10
 
@@ -44,157 +35,71 @@ workers_option = click.option(
 )
 
 
-class Judged(NamedTuple):
-    seen: Seen
-    body_hash: bytes
-
-
 class Counted:
     """What a run comes to."""
 
     def __init__(self, ruleset: Ruleset) -> None:
         self.ruleset = ruleset
-        self.verdicts: Counter[str] = Counter()
-        self.hits: Counter[int] = Counter()
-        self.true: Counter[int] = Counter()
-        self.labelled: Counter[int] = Counter()
-        self.overlap: Counter[tuple[int, int]] = Counter()
-        self.samples: dict[int, list[str]] = {}
-        self.bad = self.told = self.flagged_bad = self.flagged_told = self.total = 0
+        self.total = 0
+        self._alike: Counter[tuple[Seen, bool | None]] = Counter()
+        self._first: dict[tuple[Seen, bool | None], list[tuple[int, str]]] = {}
 
-    def add(self, line: Line, seen: Seen, bad: bool | None) -> str:
-        verdict = replay.verdict(seen, self.ruleset)
+    def add(self, told: Told, seen: Seen) -> None:
+        """Comments that look alike to the rules are counted as one; the first few are named."""
+        alike = seen, told.bad
         self.total += 1
-        self.verdicts[verdict] += 1
-        flagged = verdict != "publish"
-        if bad is not None:
-            self.told += 1
-            self.bad += bad
-            self.flagged_told += flagged
-            self.flagged_bad += flagged and bad
-        for n in seen.hits:
-            self.hits[n] += 1
-            if bad is not None:
-                self.labelled[n] += 1
-                self.true[n] += bad
-            if len(named := self.samples.setdefault(n, [])) < SAMPLES:
-                named.append(str(line.id))
-        self.overlap.update(combinations(seen.hits, 2))
-        return verdict
+        self._alike[alike] += 1
+        if self._alike[alike] <= SAMPLES:
+            self._first.setdefault(alike, []).append((self.total, told.id))
 
     def report(self) -> dict[str, Any]:
         rules = [each.rule for each in self.ruleset.compiled]
+        verdicts: Counter[str] = Counter()
+        hits: Counter[int] = Counter()
+        true: Counter[int] = Counter()
+        labelled: Counter[int] = Counter()
+        overlap: Counter[tuple[int, int]] = Counter()
+        samples: dict[int, list[tuple[int, str]]] = {}
+        flagged: Counter[bool | None] = Counter()
+        told: Counter[bool | None] = Counter()
+        for (seen, bad), count in self._alike.items():
+            verdict = replay.verdict(seen, self.ruleset)
+            verdicts[verdict] += count
+            told[bad] += count
+            flagged[bad] += count * (verdict != "publish")
+            for n in seen.hits:
+                hits[n] += count
+                labelled[n] += count * (bad is not None)
+                true[n] += count * bool(bad)
+                samples.setdefault(n, []).extend(self._first[seen, bad])
+            for pair in combinations(seen.hits, 2):
+                overlap[pair] += count
         return {
             "ruleset": self.ruleset.hash,
             "comments": self.total,
-            "verdicts": {name: self.verdicts[name] for name in replay.VERDICTS},
-            "labelled": self.told,
-            "bad": self.bad,
-            "precision": _share(self.flagged_bad, self.flagged_told),
-            "recall": _share(self.flagged_bad, self.bad),
+            "verdicts": {name: verdicts[name] for name in replay.VERDICTS},
+            "labelled": told[True] + told[False],
+            "bad": told[True],
+            "precision": _share(flagged[True], flagged[True] + flagged[False]),
+            "recall": _share(flagged[True], told[True]),
             "rules": [
                 {
                     "rule": rules[n].id,
                     "status": rules[n].status,
                     "action": rules[n].effect.action,
                     "hits": count,
-                    "precision": _share(self.true[n], self.labelled[n]),
-                    "recall": _share(self.true[n], self.bad),
-                    "samples": self.samples[n],
+                    "precision": _share(true[n], labelled[n]),
+                    "recall": _share(true[n], told[True]),
+                    "samples": [name for _, name in sorted(samples[n])[:SAMPLES]],
                 }
-                for n, count in sorted(self.hits.items(), key=lambda item: (-item[1], item[0]))
+                for n, count in sorted(hits.items(), key=lambda item: (-item[1], item[0]))
             ],
-            "silent": [rule.id for n, rule in enumerate(rules) if not self.hits[n]],
+            "silent": [rule.id for n, rule in enumerate(rules) if not hits[n]],
             "overlap": [
                 {"rules": [rules[a].id, rules[b].id], "comments": count}
-                for (a, b), count in self.overlap.most_common(PAIRS)
+                for (a, b), count in overlap.most_common(PAIRS)
             ],
         }
-
-
-class Run:
-    """One pass over the comments in event-time order; `facts` says what it judged on."""
-
-    def __init__(self, raw: list[bytes], workers: int) -> None:
-        self.raw = raw
-        self.workers = workers
-        self.unread = 0
-        self.recorded = self.timeless = 0
-
-    def verdicts(self, ruleset: Ruleset) -> Iterator[tuple[Line, Seen]]:
-        global _RULESET
-        _RULESET = ruleset
-        self.unread = self.recorded = self.timeless = 0
-        fork = multiprocessing.get_context("fork")
-        chunks = [self.raw[n : n + CHUNK] for n in range(0, len(self.raw), CHUNK)]
-        timeline = Timeline(ruleset.windows) if replay.asks_facts(ruleset) else None
-        settled = replay.facts_only(ruleset)
-        with (
-            ProcessPoolExecutor(self.workers, mp_context=fork) as pool,
-            click.progressbar(length=len(self.raw), label="judging", file=sys.stderr) as bar,
-        ):
-            for chunk, judged in zip(chunks, pool.map(_judge, chunks), strict=True):
-                for raw, one in zip(chunk, judged, strict=True):
-                    line = lines.decoded(raw) if one is not None else None
-                    if one is None or line is None:
-                        self.unread += 1
-                        continue
-                    yield line, self._settled(ruleset, timeline, settled, line, one)
-                bar.update(len(chunk))
-
-    def _settled(
-        self,
-        ruleset: Ruleset,
-        timeline: Timeline | None,
-        settled: frozenset[int],
-        line: Line,
-        one: Judged,
-    ) -> Seen:
-        if timeline is None:
-            return replay.closed(one.seen, ruleset)
-        comment = lines.submission(line, replay.unread(one.body_hash))
-        self.recorded += bool(line.facts)
-        timeless = comment.at == lines.EPOCH
-        self.timeless += timeless
-        facts = timeline.facts(comment, line.facts, windows=not timeless)
-        seen = replay.settle(one.seen, comment, facts, ruleset, settled)
-        if seen is None:
-            whole = lines.submission(line, read(line.text or line.body))
-            seen = replay.closed(replay.look(whole, facts, ruleset), ruleset)
-        timeline.written(comment, STATUS[replay.verdict(seen, ruleset)])
-        return seen
-
-
-_RULESET: Ruleset | None = None
-_UNKNOWN = Facts()
-
-
-def _judge(chunk: list[bytes]) -> list[Judged | None]:
-    """In a worker: every comment with its facts unknown."""
-    assert _RULESET is not None
-    judged: list[Judged | None] = []
-    for raw in chunk:
-        line = lines.decoded(raw)
-        if line is None:
-            judged.append(None)
-            continue
-        reading = read(line.text or line.body)
-        seen = replay.look(lines.submission(line, reading), _UNKNOWN, _RULESET)
-        judged.append(Judged(seen, reading.body_hash))
-    return judged
-
-
-def prepared(files: tuple[Path, ...], limit: int | None, workers: int) -> Run:
-    """Raises Misconfigured where no line is a comment."""
-    raw = list(islice(lines.read_lines(files), limit))
-    if not raw:
-        raise Misconfigured("there is no line in these files")
-    times = [lines.when(line) if (line := lines.decoded(each)) else lines.EPOCH for each in raw]
-    run = Run(raw, workers)
-    if any(a > b for a, b in pairwise(times)):
-        order = sorted(range(len(raw)), key=times.__getitem__)
-        run.raw = [raw[n] for n in order]
-    return run
 
 
 @click.command()
@@ -218,11 +123,11 @@ def backtest(
     `discussion`); a line's own `facts` win. Without `at`, what a window counts is unknown.
     """
     ruleset = loaded(folder)
-    run = prepared(files, limit, workers)
-    counted = Counted(ruleset)
     began = perf_counter()
-    for line, seen in run.verdicts(ruleset):
-        counted.add(line, seen, lines.bad(line, label))
+    run = prepared(files, limit, workers, label)
+    counted = Counted(ruleset)
+    for told, seen in run.verdicts(ruleset):
+        counted.add(told, seen)
     seconds = perf_counter() - began
     report = counted.report() | {
         "not_comments": run.unread,
@@ -284,13 +189,13 @@ def diff(
     first = [replay.verdict(seen, before) for _, seen in run.verdicts(before)]
     moves: Counter[str] = Counter()
     samples: dict[str, list[str]] = {}
-    for was, (line, seen) in zip(first, run.verdicts(after), strict=True):
+    for was, (told, seen) in zip(first, run.verdicts(after), strict=True):
         now = replay.verdict(seen, after)
         if now != was:
             move = f"{was} -> {now}"
             moves[move] += 1
             if len(named := samples.setdefault(move, [])) < SAMPLES:
-                named.append(str(line.id))
+                named.append(told.id)
     versions = [
         {one.rule.id: one.version for one in (*each.compiled, *each.idle)}
         for each in (before, after)

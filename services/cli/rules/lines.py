@@ -73,7 +73,22 @@ def submission(line: Line, reading: Reading) -> Submission:
     )
 
 
-def when(line: Line) -> datetime:
+class Timed(Struct):
+    """Of a line, only its time."""
+
+    at: Any = None
+    created_at: Any = None
+
+
+def stated_time(raw: bytes) -> datetime:
+    """EPOCH where the line states none, or is no comment."""
+    try:
+        return when(codec.decode(raw, Timed))
+    except BadEvent:
+        return EPOCH
+
+
+def when(line: Line | Timed) -> datetime:
     stated = line.at if line.at is not None else line.created_at
     try:
         if isinstance(stated, int | float):

@@ -1,16 +1,18 @@
 """Many comments judged again for their hits alone: what a backtest counts.
 
-A comment is first looked at with every fact unknown. Rules that answer all the same are settled;
-what stays open is answered once the facts are known, which needs the text only where a rule asks
-both. The answers are those of `judge` (a property test holds the two together).
+A comment is first looked at with every fact unknown. Rules that answer all the same are settled; of
+the others what is left hangs on facts alone, so it is answered without the text once the facts are
+known. The answers are those of `judge` (a property test holds the two together).
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, TypeAlias
 
-from services.core.rules.condition import Context, Tree, leaves
-from services.core.rules.facts import Facts, Submission
+from services.core.rules.condition import Context, Leaf, Tree
+from services.core.rules.expression import Holds
+from services.core.rules.facts import Facts, Submission, Value
 from services.core.rules.features import TEXT
 from services.core.rules.reading import Reading
 from services.core.rules.ruleset import Ruleset
@@ -20,13 +22,17 @@ VERDICTS = ("publish", "hold", "reject")
 ERROR = -1
 """In place of a rule's number: a rule failed, so the comment is held."""
 
+Rest: TypeAlias = int | tuple[str, tuple["Rest", ...]]
+"""What is left of a tree: a comparison, by its number in `ruleset.comparisons`, or a branch."""
+
 
 class Seen(NamedTuple):
     hits: tuple[int, ...]
     """Numbers of `ruleset.compiled`."""
-    holds: tuple[int, ...]
+    holds: tuple[int, ...] = ()
     """Rules that hold because a value stays unknown."""
-    open: tuple[int, ...]
+    open: tuple[tuple[int, Rest], ...] = ()
+    """Rules that hang on facts, and what of them is left to ask."""
 
 
 def look(comment: Submission, facts: Facts, ruleset: Ruleset) -> Seen:
@@ -36,45 +42,73 @@ def look(comment: Submission, facts: Facts, ruleset: Ruleset) -> Seen:
         rule = ruleset.compiled[n]
         try:
             answer = rule.in_scope(comment) and rule.tree.test(context)
+            if answer is None:
+                open_.append((n, rest(rule.tree, context, ruleset.numbered)))
         except Exception:  # noqa: BLE001 - as in judge
             holds.append(ERROR)
             continue
         if answer:
             hits.append(n)
-        elif answer is None:
-            open_.append(n)
     return Seen(tuple(hits), tuple(holds), tuple(open_))
 
 
-def settle(
-    seen: Seen, comment: Submission, facts: Facts, ruleset: Ruleset, facts_only: frozenset[int]
-) -> Seen | None:
-    """The open rules answered by the facts; None where one of them asks the text too."""
+def rest(tree: Tree, context: Context, numbered: Mapping[str, int]) -> Rest:
+    """Of a tree whose answer is unknown, what it hangs on."""
+    if isinstance(tree, Leaf):
+        assert tree.comparison is not None
+        return numbered[tree.text]
+    # What is decided within a tree that is not has decided nothing.
+    left = [child for child in tree.children if child.test(context) is None]
+    if len(left) == 1 and tree.kind != "none":
+        return rest(left[0], context, numbered)
+    return tree.kind, tuple(rest(child, context, numbered) for child in left)
+
+
+def settle(seen: Seen, facts: Facts, ruleset: Ruleset) -> Seen:
+    """The open rules answered by the facts."""
     if not seen.open:
         return seen
-    if not facts_only.issuperset(seen.open):
-        return None
     hits, holds = list(seen.hits), list(seen.holds)
-    for n in seen.open:
-        rule = ruleset.compiled[n]
+    for n, left in seen.open:
         try:
-            answer = rule.tree.test(Bare(comment, facts))  # type: ignore[arg-type]
+            said = answer(left, facts.values, ruleset.tests)
         except Exception:  # noqa: BLE001 - as in judge
             holds.append(ERROR)
             continue
-        close(ruleset, n, answer, hits, holds)
-    return Seen(tuple(sorted(hits)), tuple(holds), ())
+        _close(ruleset, n, said, hits, holds)
+    return Seen(tuple(sorted(hits)), tuple(holds))
+
+
+def answer(
+    left: Rest, values: Mapping[str, Value], comparisons: Sequence[tuple[str, Holds]]
+) -> bool | None:
+    if isinstance(left, int):
+        key, holds = comparisons[left]
+        value = values.get(key)
+        return None if value is None else holds(value)
+    kind, below = left
+    decisive = kind == "all"
+    unknown = False
+    for each in below:
+        said = answer(each, values, comparisons)
+        if said is None:
+            unknown = True
+        elif said is not decisive:
+            return kind == "any"
+    return None if unknown else kind != "any"
 
 
 def closed(seen: Seen, ruleset: Ruleset) -> Seen:
     """What stays unknown, by what the rules say of it."""
     hits, holds = list(seen.hits), list(seen.holds)
-    for n in seen.open:
-        close(ruleset, n, None, hits, holds)
-    return Seen(tuple(sorted(hits)), tuple(holds), ())
+    for n, _ in seen.open:
+        _close(ruleset, n, None, hits, holds)
+    return Seen(tuple(sorted(hits)), tuple(holds))
 
 
-def close(ruleset: Ruleset, n: int, answer: bool | None, hits: list[int], holds: list[int]) -> None:
+def _close(
+    ruleset: Ruleset, n: int, answer: bool | None, hits: list[int], holds: list[int]
+) -> None:
     missing = ruleset.compiled[n].rule.on_missing
     if answer or (answer is None and missing == "match"):
         hits.append(n)
@@ -84,41 +118,18 @@ def close(ruleset: Ruleset, n: int, answer: bool | None, hits: list[int], holds:
 
 def verdict(seen: Seen, ruleset: Ruleset) -> str:
     """As `fold` gives it."""
-    weights = [0]
+    weight = 0
     for n in seen.hits:
         rule = ruleset.compiled[n].rule
         if rule.status == "live":
-            weights.append(WEIGHT[rule.effect.action])
+            weight = max(weight, WEIGHT[rule.effect.action])
     if any(n == ERROR or ruleset.compiled[n].rule.status == "live" for n in seen.holds):
-        weights.append(1)
-    return VERDICTS[max(weights)]
-
-
-def facts_only(ruleset: Ruleset) -> frozenset[int]:
-    return frozenset(n for n, each in enumerate(ruleset.compiled) if _asks_facts(each.tree))
+        weight = max(weight, 1)
+    return VERDICTS[weight]
 
 
 def asks_facts(ruleset: Ruleset) -> bool:
     return any(each.key not in TEXT and not each.score for each in ruleset.comparisons)
-
-
-def _asks_facts(tree: Tree) -> bool:
-    return all(
-        leaf.comparison is not None and leaf.comparison.key not in TEXT for leaf in leaves(tree)
-    )
-
-
-class Bare:
-    """A context without a text: enough for rules that ask facts alone."""
-
-    __slots__ = ("comment", "facts")
-
-    def __init__(self, comment: Submission, facts: Facts) -> None:
-        self.comment = comment
-        self.facts = facts
-
-    def value(self, key: str) -> object:
-        return self.facts.values.get(key)
 
 
 def unread(body_hash: bytes) -> Reading:

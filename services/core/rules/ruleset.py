@@ -17,12 +17,12 @@ from services.core.errors import BadRuleset
 from services.core.rules.condition import Builder, Context, Index, Misplaced, Tree, triggers
 from services.core.rules.detect import DETECTORS
 from services.core.rules.document import Stated, stated_rules
-from services.core.rules.expression import Comparison
+from services.core.rules.expression import Comparison, Holds
 from services.core.rules.facts import Submission, Windows
 from services.core.rules.reading import read
 from services.core.rules.rule import Rule
 
-RESERVED = frozenset({"policy", "rule_error", "report", "rejected_before", "score"})
+RESERVED = frozenset({"policy", "rule_error", "limited", "report", "rejected_before", "score"})
 """Names that findings and reasons of the machinery have."""
 
 _MOST = 500
@@ -51,6 +51,10 @@ class Ruleset:
     scores: frozenset[str]
     """The classifiers that rules ask."""
     comparisons: tuple[Comparison, ...]
+    numbered: Mapping[str, int]
+    """Their places, by how they are written."""
+    tests: tuple[tuple[str, Holds], ...]
+    """For each the value that it asks, and whether one holds."""
     hash: str
     """Hex SHA-256 of the content: rules by id, and the lists that they name."""
     always: tuple[int, ...] = ()
@@ -156,6 +160,8 @@ def _assemble(
         windows=_windows(comparisons),
         scores=frozenset(each.score for each in comparisons if each.score),
         comparisons=comparisons,
+        numbered={each.text: n for n, each in enumerate(comparisons)},
+        tests=tuple((each.key, each.test()) for each in comparisons),
         hash=_hash(sorted(versions.items())),
         always=tuple(always),
         by_trigger={trigger: tuple(numbers) for trigger, numbers in by_trigger.items()},

@@ -78,6 +78,23 @@ def test_tree_answers_as_a_naive_interpreter(shape: Any, text: str, facts: dict[
         assert misses(tree, context) == [tree]
 
 
+@settings(deadline=None, max_examples=200)
+@given(SHAPES, TEXT, FACTS)
+def test_what_is_left_of_a_tree_answers_with_the_facts_as_the_tree(
+    shape: Any, text: str, facts: dict[str, int]
+) -> None:
+    builder = Builder({})
+    tree: Tree = builder.tree(node(shape))
+    index = builder.index()
+    comparisons = [(each.key, each.test()) for each in builder.comparisons]
+    numbered = {each.text: n for n, each in enumerate(builder.comparisons)}
+    unknown = Context(a_submission(text), Facts(), index)
+    if tree.test(unknown) is None:
+        left = replay.rest(tree, unknown, numbered)
+        known = Context(a_submission(text), Facts(facts), index)
+        assert replay.answer(left, facts, comparisons) is tree.test(known)
+
+
 RULES = [
     "id: word\nthen: hold\nwhen: {words: [слон]}",
     "id: both\nthen: reject\npriority: 3\nwhen: {all: [{patterns: [кит+]}, author.published < 2]}",
@@ -102,9 +119,8 @@ def test_a_backtest_gives_the_verdict_of_judge(
     comment = a_submission(text)
     known = Facts(facts if score is None else facts | {"score(x)": score})
     first = replay.look(comment, Facts(), ORDERED)
-    seen = replay.settle(first, comment, known, ORDERED, replay.facts_only(ORDERED))
-    if seen is None:
-        seen = replay.closed(replay.look(comment, known, ORDERED), ORDERED)
+    seen = replay.settle(first, known, ORDERED)
+    assert seen == replay.closed(replay.look(comment, known, ORDERED), ORDERED)
     assert replay.verdict(seen, ORDERED) == judge(comment, known, ORDERED).action
 
 

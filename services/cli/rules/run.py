@@ -1,0 +1,200 @@
+"""One pass of a ruleset over a file of comments, in event-time order.
+
+Worker processes decode and judge with every fact unknown: they inherit the lines and send back
+columns, no objects. This process follows who wrote what and when, and answers what hangs on that.
+"""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from datetime import UTC, datetime
+from itertools import islice, pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+
+from services.cli.rules import lines
+from services.core.errors import Misconfigured
+from services.core.events import DiscussionKey
+from services.core.rules import Facts, Ruleset, Submission, replay
+from services.core.rules.reading import read
+from services.core.rules.replay import Seen
+from services.core.rules.timeline import STATUS, Timeline
+
+CHUNK = 1_000
+_HASH = 16
+_UNKNOWN = Facts()
+
+
+class Told(NamedTuple):
+    """A comment, as far as counting asks."""
+
+    id: str
+    bad: bool | None
+    """What a moderator or the label says; None where nobody said."""
+
+
+class Known(NamedTuple):
+    """What facts are computed from, of a chunk's comments."""
+
+    named: list[tuple[str, DiscussionKey, str, float]]
+    """site, discussion, author, seconds since 1970."""
+    hashes: bytes
+    stated: dict[int, Mapping[str, Any]]
+    """Recorded facts, by place."""
+
+
+class Chunk(NamedTuple):
+    """What a worker found out about the comments among some lines."""
+
+    lines: Sequence[int]
+    """Which of the lines are comments."""
+    told: list[Told]
+    which: list[int]
+    seen: list[Seen]
+    """Each once: most comments of a chunk look alike to the rules."""
+    known: Known | None
+
+
+class Inherited(NamedTuple):
+    """What workers have from this process, without copying it."""
+
+    raw: Sequence[bytes]
+    ruleset: Ruleset
+    label: str | None
+    timed: bool
+
+
+_INHERITED: Inherited | None = None
+
+
+class Run:
+    """Counts, in its members, what it judged on."""
+
+    def __init__(self, raw: list[bytes], workers: int, label: str | None = None) -> None:
+        self.raw = raw
+        self.workers = workers
+        self.label = label
+        self.unread = 0
+        self.recorded = self.timeless = 0
+
+    def verdicts(self, ruleset: Ruleset) -> Iterator[tuple[Told, Seen]]:
+        global _INHERITED
+        self.unread = self.recorded = self.timeless = 0
+        timed = replay.asks_facts(ruleset)
+        _INHERITED = Inherited(self.raw, ruleset, self.label, timed)
+        starts = range(0, len(self.raw), CHUNK)
+        # Nothing here makes cycles, and a collection would copy the pages that workers share.
+        gc.disable()
+        gc.freeze()
+        try:
+            with (
+                ProcessPoolExecutor(
+                    self.workers, mp_context=multiprocessing.get_context("fork")
+                ) as pool,
+                click.progressbar(length=len(self.raw), label="judging", file=sys.stderr) as bar,
+            ):
+                chunks = pool.map(_judge, starts)
+                if timed:
+                    yield from self._settled(ruleset, self._in_order(chunks, bar))
+                else:
+                    for chunk in self._counted(chunks, bar):
+                        closed = [replay.closed(seen, ruleset) for seen in chunk.seen]
+                        for told, n in zip(chunk.told, chunk.which, strict=True):
+                            yield told, closed[n]
+        finally:
+            gc.unfreeze()
+            gc.enable()
+
+    def _counted(self, chunks: Iterator[Chunk], bar: Any) -> Iterator[Chunk]:
+        for start, chunk in zip(range(0, len(self.raw), CHUNK), chunks, strict=True):
+            size = min(CHUNK, len(self.raw) - start)
+            self.unread += size - len(chunk.lines)
+            bar.update(size)
+            yield chunk
+
+    def _in_order(self, chunks: Iterator[Chunk], bar: Any) -> Iterator[tuple[Chunk, int]]:
+        """(chunk, place in it), by time; of a file that is not in order all are judged first."""
+        times = [lines.stated_time(each) for each in self.raw]
+        counted = self._counted(chunks, bar)
+        if all(a <= b for a, b in pairwise(times)):
+            return ((chunk, place) for chunk in counted for place in range(len(chunk.lines)))
+        places = [
+            (times[number * CHUNK + line], number, place, chunk)
+            for number, chunk in enumerate(counted)
+            for place, line in enumerate(chunk.lines)
+        ]
+        places.sort(key=lambda one: one[:3])
+        return ((chunk, place) for _, _, place, chunk in places)
+
+    def _settled(
+        self, ruleset: Ruleset, ordered: Iterator[tuple[Chunk, int]]
+    ) -> Iterator[tuple[Told, Seen]]:
+        timeline = Timeline(ruleset.windows)
+        given: dict[Seen, str] = {}
+        for chunk, place in ordered:
+            assert chunk.known is not None
+            site, discussion, author, seconds = chunk.known.named[place]
+            told = chunk.told[place]
+            stated = chunk.known.stated.get(place)
+            timeless = seconds == 0
+            self.recorded += stated is not None
+            self.timeless += timeless
+            body_hash = chunk.known.hashes[place * _HASH : (place + 1) * _HASH]
+            comment = Submission(
+                discussion, told.id, 1, site, author, datetime.fromtimestamp(seconds, UTC),
+                replay.unread(body_hash),
+            )  # fmt: skip
+            facts = timeline.facts(comment, stated, windows=not timeless)
+            first = chunk.seen[chunk.which[place]]
+            seen = replay.settle(first, facts, ruleset)
+            status = given.get(seen)
+            if status is None:
+                status = given[seen] = STATUS[replay.verdict(seen, ruleset)]
+            timeline.written(comment, status)
+            yield told, seen
+
+
+def _judge(start: int) -> Chunk:
+    """In a worker: the comments of a chunk of lines, their facts unknown."""
+    assert _INHERITED is not None
+    raw, ruleset, label, timed = _INHERITED
+    places: list[int] = []
+    told: list[Told] = []
+    which: list[int] = []
+    numbers: dict[Seen, int] = {}
+    named: list[tuple[str, DiscussionKey, str, float]] = []
+    hashes: list[bytes] = []
+    stated: dict[int, Mapping[str, Any]] = {}
+    for number in range(start, min(start + CHUNK, len(raw))):
+        line = lines.decoded(raw[number])
+        if line is None:
+            continue
+        reading = read(line.text or line.body)
+        comment = lines.submission(line, reading)
+        seen = replay.look(comment, _UNKNOWN, ruleset)
+        if timed:
+            if line.facts:
+                stated[len(places)] = line.facts
+            named.append((comment.site, comment.discussion, comment.author, comment.at.timestamp()))
+            hashes.append(reading.body_hash)
+        places.append(number - start)
+        told.append(Told(comment.comment, lines.bad(line, label)))
+        which.append(numbers.setdefault(seen, len(numbers)))
+    known = Known(named, b"".join(hashes), stated) if timed else None
+    return Chunk(places, told, which, list(numbers), known)
+
+
+def prepared(
+    files: tuple[Path, ...], limit: int | None, workers: int, label: str | None = None
+) -> Run:
+    """Raises Misconfigured where there is no line."""
+    raw = list(islice(lines.read_lines(files), limit))
+    if not raw:
+        raise Misconfigured("there is no line in these files")
+    return Run(raw, workers, label)
