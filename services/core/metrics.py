@@ -103,6 +103,23 @@ JUDGE_SECONDS = Histogram(
     "One judgement",
     buckets=(0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05),
 )
+RULE_BRAKED = Counter(
+    "veche_rule_braked_total",
+    "Rejects of a rule that a brake turned into holds: per_hour, per_day, probation, quota",
+    ["rule", "brake"],
+)
+RULE_OFF = Gauge(
+    "veche_rule_off", "1 where this process switched a rule off because it failed", ["rule"]
+)
+RULE_EXPIRES = Gauge(
+    "veche_rule_expires_timestamp_seconds", "From when on a rule looks no more", ["rule"]
+)
+RULE_DEPARTURE = Gauge(
+    "veche_rule_hit_rate_departure",
+    "How far a rule's hit rate in the last full hour departs from its history, in deviations",
+    ["rule"],
+)
+NOTICES = Counter("veche_notices_total", "Notices of rules, by channel", ["channel"])
 SCORES_APPLIED = Counter(
     "veche_scores_applied_total",
     "Scores of a portal's classifier that moderation settled, by what followed",

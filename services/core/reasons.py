@@ -83,6 +83,10 @@ JUDGED: Mapping[str, Text] = {
         "На комментарий пожаловались читатели; его посмотрит модератор.",
         "Readers reported the comment; a moderator will look at it.",
     ),
+    "limited": Text(
+        "Недавно сработало правило, поэтому ваши комментарии пока читает модератор.",
+        "A rule was triggered lately, so for now a moderator reads your comments.",
+    ),
     "rejected_before": Text(
         "Модератор уже отклонил этот комментарий, поэтому правку он посмотрит сам.",
         "A moderator rejected this comment before, so its edit waits for one.",

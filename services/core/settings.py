@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from services.core.errors import Misconfigured
+from services.core.rules.brakes import Brakes
 
 ROOT = Path(__file__).parents[2]
 
@@ -363,6 +364,16 @@ def rebuilding(env: Mapping[str, str] = os.environ) -> bool:
 def decisions_needed(env: Mapping[str, str] = os.environ) -> int:
     """VECHE_MODEL_DECISIONS: approvals and rejections, each, before a site's model is used."""
     return _whole(env, "VECHE_MODEL_DECISIONS", 100)
+
+
+def brakes(env: Mapping[str, str] = os.environ) -> Brakes:
+    """What stops a rule that rejects too much; 0 switches the brake off."""
+    return Brakes(
+        rejects_per_hour=_whole(env, "VECHE_REJECTS_PER_HOUR", 1_000),
+        probation_days=_whole(env, "VECHE_PROBATION_DAYS", 7),
+        probation_hits=_whole(env, "VECHE_PROBATION_HITS", 25),
+        probation_percent=_whole(env, "VECHE_PROBATION_PERCENT", 5),
+    )
 
 
 def masked(group: object) -> dict[str, str]:

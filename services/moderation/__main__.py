@@ -15,7 +15,9 @@ from services.core.consume import Consumer, Source
 from services.core.discussion import LiveJudge
 from services.core.model import Settings
 from services.core.rules import load
+from services.core.rules.brakes import rejecting
 from services.moderation import decode, learn, queue, rebuild
+from services.moderation.brakes import Braking
 from services.moderation.handle import Moderation, set_policies
 from services.moderation.rules import Rules
 from services.moderation.scores import Models, Scoring
@@ -30,13 +32,15 @@ async def run() -> None:
     secret = settings.secret("VECHE_DECISION_SECRET")
     ruleset = load(settings.rules_texts(settings.rules_dir()))
     metrics.BUILD.info({"version": version("veche"), "ruleset": ruleset.hash})
-    judge = LiveJudge(Rules(ruleset))
+    judge = Braking(LiveJudge(Rules(ruleset)), lambda: ruleset, settings.brakes())
+    braked = rejecting(ruleset)
     if settings.rebuilding():
-        await rebuild.run(kafka, postgres, secret, judge, ruleset.windows)
+        await rebuild.run(kafka, postgres, secret, judge, ruleset.windows, lambda: braked)
         return
     learning = Settings("rejection", needed=settings.decisions_needed())
     models = Models(learning)
-    moderation = Moderation(Scoring(judge, models, lambda: ruleset.scores), ruleset.windows)
+    scoring = Scoring(judge, models, lambda: ruleset.scores)
+    moderation = Moderation(scoring, ruleset.windows, lambda: braked)
     stop = await lifecycle.until_signal()
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(db.pool_of(postgres.dsn, postgres.pool_size))

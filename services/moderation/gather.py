@@ -19,7 +19,8 @@ from services.core.events import (
     SitePolicy,
 )
 from services.core.rules import History, Windows, read
-from services.core.store import comments, facts, outcomes, policies
+from services.core.rules.brakes import Version
+from services.core.store import comments, facts, outcomes, policies, rule_hits
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,13 @@ class Gathered:
     history: History
 
 
-async def gather(connection: Connection, batch: Batch[CommentsEvent], windows: Windows) -> Gathered:
+async def gather(
+    connection: Connection,
+    batch: Batch[CommentsEvent],
+    windows: Windows,
+    braked: Sequence[Version] = (),
+) -> Gathered:
+    """`braked` are the rules whose rejects a brake might stop."""
     causes = [
         Cause(
             event=record.event,
@@ -54,11 +61,14 @@ async def gather(connection: Connection, batch: Batch[CommentsEvent], windows: W
     await comments.load_bodies(connection, states, _written(causes))
     await comments.load_reports(connection, states, _reported(causes))
     await outcomes.load_judged(connection, states, _scored(causes))
+    history = await facts.history(connection, causes, windows)
+    written = [cause.recorded_at for cause in causes if cause.reading is not None]
+    history.tallies = await rule_hits.lately(connection, braked, written)
     return Gathered(
         causes,
         states,
         await policies.of(connection, {cause.event.site for cause in causes}),
-        await facts.history(connection, causes, windows),
+        history,
     )
 
 

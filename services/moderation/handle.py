@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from services.core import codec, metrics, topics
@@ -30,8 +30,19 @@ from services.core.events import (
     SitePolicy,
     SitePolicySet,
 )
-from services.core.rules import Submission, Windows
-from services.core.store import comments, dirty, facts, models, outbox, outcomes, policies
+from services.core.rules import History, Submission, Windows, effects
+from services.core.rules.brakes import Version
+from services.core.store import (
+    comments,
+    dirty,
+    facts,
+    models,
+    notices,
+    outbox,
+    outcomes,
+    policies,
+    rule_hits,
+)
 from services.moderation.gather import Gathered, gather
 
 Applied = tuple[Cause, Effect]
@@ -44,9 +55,11 @@ class Moderation:
     judge: Judge
     windows: Windows
     """Of the ruleset: how far back facts reach."""
+    braked: Callable[[], Sequence[Version]] = tuple
+    """The rules whose rejects a brake might stop."""
 
     async def __call__(self, connection: Connection, batch: Batch[CommentsEvent]) -> None:
-        gathered = await gather(connection, batch, self.windows)
+        gathered = await gather(connection, batch, self.windows, self.braked())
         applied = self._apply(gathered)
         await self._store(connection, batch, gathered, applied)
         measure(batch.topic, applied)
@@ -70,7 +83,9 @@ class Moderation:
                 if isinstance(cause.event, ScoreGiven):
                     return self.judge.judge(cause, submission, facts_with(state, cause.event))
                 judged.append(submission)
-                return self.judge.judge(cause, submission, history.facts(submission, policy))
+                return self.judge.judge(
+                    cause, submission, history.facts(submission, policy, cause.recorded_at)
+                )
 
             effect = apply(state, cause, policy, verdict_of)
             for submission in judged:
@@ -84,6 +99,7 @@ class Moderation:
                         comment.status,
                     )
             state.absorb(cause, effect)
+            take_in(history, cause, effect, state)
             applied.append((cause, effect))
         return applied
 
@@ -112,6 +128,10 @@ class Moderation:
         await comments.add_revisions(connection, [e.revision for e in effects if e.revision])
         await comments.add_reports(connection, [e.report for e in effects if e.report])
         await facts.add_totals(connection, batch.partition, gathered.history)
+        await facts.add_limits(connection, batch.partition, gathered.history)
+        if gathered.history.tallies is not None:
+            await rule_hits.add(connection, batch.partition, gathered.history.tallies)
+        await notices.add(connection, told_to(applied))
         await comments.mark_changed(connection, changed)
         await dirty.mark(
             connection,
@@ -152,6 +172,35 @@ async def set_policies(connection: Connection, batch: Batch[SitePolicySet]) -> N
     await policies.put(connection, newest)
 
 
+def take_in(history: History, cause: Cause, effect: Effect, state: State) -> None:
+    """What the verdict means for comments that come after: counts of rules, limits of authors."""
+    if effect.outcome is None or (verdict := effect.outcome.verdict) is None:
+        return
+    if history.tallies is not None and not isinstance(cause.event, ScoreGiven):
+        history.tallies.judged(cause.recorded_at, verdict)
+    if slowed := effects.limit(verdict):
+        comment = state.comments[effect.outcome.comment]
+        history.limited((comment.site, comment.author), cause.recorded_at + slowed)
+
+
+def told_to(applied: Sequence[Applied]) -> list[notices.Notice]:
+    """What `then.notify` of the rules that matched tells people of."""
+    return [
+        notices.Notice(
+            cause.key,
+            effect.outcome.comment,
+            effect.outcome.revision,
+            channel,
+            cause.event.site,
+            rule,
+            cause.recorded_at,
+        )
+        for cause, effect in applied
+        if effect.outcome is not None
+        for channel, rule in effects.notices(effect.outcome.verdict).items()
+    ]
+
+
 def lessons(applied: Sequence[Applied]) -> list[models.Lesson]:
     """What there is to learn from decisions that took effect."""
     return [
@@ -183,6 +232,10 @@ def measure(topic: str, applied: Sequence[Applied]) -> None:
             metrics.VERDICTS.labels(outcome.verdict.action).inc()
             for finding in outcome.verdict.findings:
                 metrics.FINDINGS.labels(finding.rule, finding.action).inc()
+                if braked := finding.detail.get("braked"):
+                    metrics.RULE_BRAKED.labels(finding.rule, braked).inc()
+            for channel in effects.notices(outcome.verdict):
+                metrics.NOTICES.labels(channel).inc()
         match cause.event:
             case DecisionMade() as decision:
                 metrics.DECISIONS.labels(decision.data.ruling, outcome.result).inc()

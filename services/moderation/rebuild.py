@@ -6,6 +6,7 @@ Started by `veche rebuild`, which has put what outcomes.v1 holds into the databa
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from services.core import codec, db, settings, topics
@@ -14,6 +15,7 @@ from services.core.db import Connection
 from services.core.discussion import Judge, RecordedJudge
 from services.core.events import CommentsEvent, DecisionMade, ScoreGiven
 from services.core.rules import Windows
+from services.core.rules.brakes import Version
 from services.core.store import rebuild
 from services.moderation import decode
 from services.moderation.handle import Moderation, set_policies
@@ -30,6 +32,7 @@ class Remoderation:
     judge: Judge
     windows: Windows
     secret: bytes
+    braked: Callable[[], Sequence[Version]] = tuple
 
     async def __call__(self, connection: Connection, batch: Batch[CommentsEvent]) -> None:
         names = [_name(record) for record in batch.records]
@@ -41,7 +44,7 @@ class Remoderation:
             if isinstance(event, DecisionMade | ScoreGiven) and not known:
                 decode.check(event, self.secret)
         judge = RecordedJudge(recorded, self.judge)
-        await Moderation(judge, self.windows)(connection, batch)
+        await Moderation(judge, self.windows, self.braked)(connection, batch)
 
 
 async def run(
@@ -50,13 +53,14 @@ async def run(
     secret: bytes,
     judge: Judge,
     windows: Windows,
+    braked: Callable[[], Sequence[Version]] = tuple,
 ) -> None:
     """Reads both topics to the ends that the database names. Raises VecheError if it cannot."""
     pool = await db.connect_pool(postgres.dsn, postgres.pool_size)
     try:
         async with db.transaction(pool) as connection:
             ends = await rebuild.ends(connection)
-        handle = Remoderation(judge, windows, secret)
+        handle = Remoderation(judge, windows, secret, braked)
         for source in (
             Source(topics.CONTROL, decode.control(secret), set_policies),
             Source(topics.COMMENTS, codec.decode_comments, handle),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from datetime import UTC, datetime, time
 from time import perf_counter
 
 from services.core import metrics
 from services.core.events import FindingSeen, VerdictGiven
 from services.core.rules import Budget, Facts, Ruleset, Submission, judge
 from services.core.rules.judge import RULE_ERROR
+from services.core.rules.ruleset import expiring
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +29,11 @@ class Rules:
         self.ruleset = ruleset
         self._budget = Budget(perf_counter, rule_seconds)
         self._failures: Counter[str] = Counter()
+        metrics.RULE_OFF.clear()
+        metrics.RULE_EXPIRES.clear()
+        for rule, day in expiring(ruleset):
+            ends = datetime.combine(day, time(), UTC)
+            metrics.RULE_EXPIRES.labels(rule).set(ends.timestamp())
 
     def __call__(self, comment: Submission, facts: Facts) -> VerdictGiven:
         began = perf_counter()
@@ -51,4 +58,5 @@ class Rules:
         )  # fmt: skip
         if self._failures[rule] == FAILURES:
             self.ruleset = self.ruleset.without([rule])
+            metrics.RULE_OFF.labels(rule).set(1)
             log.error("rule %s is switched off after %d failures", rule, FAILURES)

@@ -32,6 +32,12 @@ from tests.chaos.wire import Connection, KafkaMind, PostgresMind, Proxy, Trap
 from tests.processes import ROOT, Trust
 
 RULES = Path(__file__).parent / "rules"
+# The model foretells every verdict, so no brake may change one.
+JUDGING = {
+    "VECHE_RULES_DIR": str(RULES),
+    "VECHE_PROBATION_DAYS": "0",
+    "VECHE_REJECTS_PER_HOUR": "0",
+}
 SESSION_MS = 3_000
 COPIES = {"ingest": 2, "moderation": 2, "counters": 2, "publisher": 2, "reader": 2, "console": 1}
 HTTP = ("ingest", "reader", "console")
@@ -339,7 +345,7 @@ class Stack:
             "VECHE_TOPIC_PREFIX": self.prefix,
             "VECHE_POSTGRES_DSN": self.dsn.replace(host, f"@127.0.0.1:{proxy.port}/"),
             "VECHE_SESSION_TIMEOUT_MS": str(self.session_ms),
-            "VECHE_RULES_DIR": str(RULES),
+            **JUDGING,
             **self.trust.env,
         }
         if self.clock_shim is not None:
@@ -412,7 +418,7 @@ class Stack:
                     "VECHE_KAFKA_BOOTSTRAP": self.bootstrap,
                     "VECHE_POSTGRES_DSN": self.dsn,
                     "VECHE_TOPIC_PREFIX": self.prefix,
-                    "VECHE_RULES_DIR": str(RULES),
+                    **JUDGING,
                     "PYTHONPATH": str(self.root),
                     **self.trust.env,
                 }

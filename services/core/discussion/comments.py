@@ -26,8 +26,8 @@ from services.core.events import (
     Policy,
     SitePolicy,
 )
-from services.core.rules import Reading, Submission
-from services.core.rules.judge import POLICY, RULE_ERROR
+from services.core.rules import Reading, Submission, effects
+from services.core.rules.judge import LIMITED, POLICY, RULE_ERROR
 
 VerdictOf = Callable[[Submission, Policy], Judgement]
 
@@ -136,6 +136,7 @@ def _judged(
         state.discussion.policy or policy.policy,
     )
     action, reason = _ruled(before, judgement, policy)
+    comment = replace(comment, labels=effects.labels(judgement.verdict))
     match action:
         case "publish":
             after = replace(
@@ -200,8 +201,8 @@ def _ruled(before: Comment | None, judgement: Judgement, policy: SitePolicy) -> 
             return Ruled("hold", SCORE)
         return Ruled("publish", "")
     of_action = {finding.rule for finding in verdict.findings if finding.action == verdict.action}
-    for name in (RULE_ERROR, POLICY):
-        if of_action == {name}:
+    for name in (RULE_ERROR, LIMITED, POLICY):
+        if name in of_action and of_action <= {RULE_ERROR, LIMITED, POLICY}:
             return Ruled(verdict.action, name)
     return Ruled(verdict.action, "rule")
 

@@ -15,7 +15,7 @@ from services.core.discussion.outcome import outcome, refused, settled
 from services.core.discussion.state import Cause, Comment, Effect, State
 from services.core.discussion.undecided import SCORE, WAIT, stands_on_scores, wanted
 from services.core.events import FindingSeen, Result, ScoreGiven, VerdictGiven
-from services.core.rules import Facts, read
+from services.core.rules import Facts, effects, read
 
 
 def facts_with(state: State, event: ScoreGiven) -> Facts:
@@ -23,7 +23,8 @@ def facts_with(state: State, event: ScoreGiven) -> Facts:
     said = event.data
     judged = state.judged.get((said.comment, said.revision))
     known = dict(judged.facts) if judged is not None else {}
-    known.pop("site_policy", None)  # recorded beside the facts, none of them
+    for beside in ("site_policy", "brakes"):  # recorded beside the facts, none of them
+        known.pop(beside, None)
     return Facts({**known, f"score({said.name})": said.value})
 
 
@@ -40,7 +41,7 @@ def scored(state: State, cause: Cause, event: ScoreGiven, verdict_of: VerdictOf)
     reading = read(state.bodies[known.comment, known.revision])
     judgement = verdict_of(submission_of(state.discussion, cause, known, reading), "publish_first")
     verdict = _of_scores(judgement.verdict)
-    result, after = _moved(known, verdict, cause)
+    result, after = _moved(_labelled(known, verdict), verdict, cause)
     discussion, comments, changed = settled(state, known, after)
     return Effect(
         outcome(
@@ -98,6 +99,12 @@ def _moved(comment: Comment, verdict: VerdictGiven, cause: Cause) -> tuple[Resul
             held_since=None,
         )
     return "applied", comment
+
+
+def _labelled(comment: Comment, verdict: VerdictGiven) -> Comment:
+    """The very same comment where the score adds no label."""
+    found = tuple(sorted({*comment.labels, *effects.labels(verdict)}))
+    return comment if found == comment.labels else replace(comment, labels=found)
 
 
 def _of_scores(verdict: VerdictGiven) -> VerdictGiven:

@@ -82,6 +82,7 @@ class Comment:
     ruling_reason: str | None = None
     reports: int = 0
     visible_descendants: int = 0
+    labels: tuple[str, ...] = ()
 
     @property
     def visible(self) -> bool:

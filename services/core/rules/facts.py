@@ -10,15 +10,21 @@ from bisect import bisect_right, insort
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from services.core.events import DiscussionKey, Policy
 from services.core.rules.reading import Reading
+
+if TYPE_CHECKING:
+    from services.core.rules.brakes import Tallies
 
 Value: TypeAlias = bool | int | float | str | None
 """None is unknown, which is not false."""
 
 _SECONDS_A_DAY = 86_400
+
+LIMITED_UNTIL = "author.limited_until"
+"""The fact about an author whom a rule slows down, ISO 8601; not there for all others."""
 
 
 class Query(NamedTuple):
@@ -80,6 +86,8 @@ class Facts:
 
     values: Mapping[str, Value] = field(default_factory=dict)
     policy: Policy = "publish_first"
+    tallies: Tallies | None = None
+    """What rules did lately, where brakes may ask."""
 
     def seen(self) -> dict[str, Any]:
         """The facts as recorded with an outcome: `Facts(seen)` judges alike."""
@@ -104,6 +112,12 @@ class History:
     totals: dict[Author, Totals] = field(default_factory=dict)
     deltas: dict[Author, Totals] = field(default_factory=dict)
     """How this batch changed the totals: what the store adds."""
+    limits: dict[Author, datetime] = field(default_factory=dict)
+    """Until when rules slow an author down."""
+    new_limits: dict[Author, datetime] = field(default_factory=dict)
+    """Those of this batch: what the store writes."""
+    tallies: Tallies | None = None
+    """What rules did lately, where brakes may ask."""
     _recent: dict[Author, list[Use]] = field(default_factory=dict)
     _own_copies: dict[tuple[Author, bytes], list[Use]] = field(default_factory=dict)
     _site_copies: dict[Text, list[Use]] = field(default_factory=dict)
@@ -132,6 +146,11 @@ class History:
         _add(self._own_copies.setdefault((author, text[1]), []), use)
         _add(self._site_copies.setdefault(text, []), use)
 
+    def limited(self, author: Author, until: datetime) -> None:
+        """Takes in that a rule slows the author down; the latest end counts."""
+        for known in (self.limits, self.new_limits):
+            known[author] = max(until, known.get(author, until))
+
     def moved(self, author: Author, before: str | None, after: str) -> None:
         """Takes in a change of status of one of the author's comments."""
         for status, step in ((before, -1), (after, 1)):
@@ -142,7 +161,10 @@ class History:
                 elif status == "rejected":
                     of_author.rejected += step
 
-    def facts(self, submission: Submission, policy: Policy) -> Facts:
+    def facts(
+        self, submission: Submission, policy: Policy, recorded_at: datetime | None = None
+    ) -> Facts:
+        """`recorded_at` is the broker's time, which a limit on the author ends by."""
         author = (submission.site, submission.author)
         body_hash = submission.reading.body_hash
         totals = self.totals.get(author) or Totals()
@@ -151,6 +173,9 @@ class History:
             "author.published": totals.published,
             "author.rejected": totals.rejected,
         }
+        until = self.limits.get(author)
+        if until is not None and recorded_at is not None and recorded_at < until:
+            values[LIMITED_UNTIL] = until.isoformat()
         if windows.first:
             age = submission.at - self._first.get(author, submission.at)
             values["author.age_days"] = round(max(age.total_seconds(), 0) / _SECONDS_A_DAY, 4)
@@ -170,7 +195,7 @@ class History:
             )  # fmt: skip
             for query in windows.queries:
                 values[query.key] = answer(query, submission, recent, own, site)
-        return Facts(values, policy)
+        return Facts(values, policy, self.tallies)
 
 
 def answer(

@@ -9,11 +9,14 @@ from typing import Any
 from services.core.events import FindingSeen, VerdictGiven
 from services.core.rules import condition
 from services.core.rules.condition import Context, Evidence
-from services.core.rules.facts import Facts, Submission
+from services.core.rules.facts import LIMITED_UNTIL, Facts, Submission
 from services.core.rules.ruleset import Compiled, Ruleset, everywhere
 
 POLICY = "policy"
 """The finding that a site or discussion which holds first adds to every comment."""
+
+LIMITED = "limited"
+"""The finding that holds what an author writes whom a rule slows down (`then.limit`)."""
 
 RULE_ERROR = "rule_error"
 """The finding that holds a comment whose rules could not run; `detail.rule` names the rule."""
@@ -53,6 +56,8 @@ def judge(
             findings.append(found)
     if facts.policy == "hold_first":
         findings.append(FindingSeen(rule=POLICY, action="hold", detail={"policy": facts.policy}))
+    if (until := facts.values.get(LIMITED_UNTIL)) is not None:
+        findings.append(FindingSeen(rule=LIMITED, action="hold", detail={LIMITED_UNTIL: until}))
     return fold(findings, ruleset.name)
 
 
@@ -78,31 +83,31 @@ def _look(rule: Compiled, context: Context) -> FindingSeen | None:
     if answer is None:
         evidence.detail["unknown"] = condition.unknown(rule.tree, context)
         match rule.rule.on_missing:
-            case "hold":
-                action = "hold"
+            case "hold":  # for want of a value: nothing else follows from that
+                return _finding(rule, "hold", evidence, effects=False)
             case "match":
                 pass
             case _:
-                return _finding(rule, "note", evidence, skipped=True)
+                return _finding(rule, "note", evidence, effects=False)
     else:
         condition.show(rule.tree, context, evidence)
     return _finding(rule, action, evidence)
 
 
 def _finding(
-    rule: Compiled, action: str, evidence: Evidence, *, skipped: bool = False
+    rule: Compiled, action: str, evidence: Evidence, *, effects: bool = True
 ) -> FindingSeen:
     applied = rule.rule.status == "live" and action in ("hold", "reject")
     effect = rule.rule.effect
-    effects: dict[str, Any] = {}
-    if not skipped:
+    follows: dict[str, Any] = {}
+    if effects:
         for name in ("labels", "notify"):
             if named := getattr(effect, name):
-                effects[name] = list(named)
+                follows[name] = list(named)
         if effect.limit:
-            effects["limit"] = effect.limit
+            follows["limit"] = effect.limit
         if effect.score:
-            effects["score"] = effect.score
+            follows["score"] = effect.score
     return FindingSeen(
         rule=rule.rule.id,
         action=action if applied else "note",  # type: ignore[arg-type]
@@ -111,7 +116,7 @@ def _finding(
         version=rule.version,
         would="" if applied or action == "note" else action,  # type: ignore[arg-type]
         shadow=rule.rule.status == "shadow",
-        effects=effects,
+        effects=follows,
     )
 
 

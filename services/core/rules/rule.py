@@ -16,6 +16,8 @@ Pattern = Annotated[str, Meta(min_length=1, max_length=1_000)]
 RuleId = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 Sentence = Annotated[str, Meta(min_length=1, max_length=500)]
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
+Tag = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,63}$")]
+"""Names a label or a channel: in addresses and metrics too."""
 Value: TypeAlias = bool | int | float | str | None
 
 
@@ -77,15 +79,18 @@ class Scope(Declared, frozen=True, kw_only=True):
 class Then(Declared, frozen=True, kw_only=True):
     action: Literal["note", "publish", "hold", "reject"] = "note"
     """`publish` marks a comment as good and never overrides a hold or a reject."""
-    labels: tuple[Name, ...] = ()
-    notify: tuple[Name, ...] = ()
+    labels: tuple[Tag, ...] = ()
+    """Stored with the comment; moderators filter by them."""
+    notify: tuple[Tag, ...] = ()
+    """Channels: people read the notices there."""
     limit: Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,3}[smhd]$")] = ""
-    """How long its author should be slowed down."""
+    """What the author writes on this site for so long waits for a moderator."""
     score: Annotated[float, Meta(ge=-100, le=100)] = 0
+    """Added up over a comment's rules, for moderators to sort by; no rule asks for the sum."""
 
 
 class Limits(Declared, frozen=True, kw_only=True):
-    """Actions of this rule; beyond them its rejects only hold."""
+    """Rejects of this rule; beyond them it holds instead."""
 
     per_hour: Annotated[int, Meta(ge=1)] | None = None
     per_day: Annotated[int, Meta(ge=1)] | None = None

@@ -168,6 +168,16 @@ def _assemble(
     )
 
 
+def expiring(ruleset: Ruleset) -> list[tuple[str, date]]:
+    """(rule, first day on which it looks no more) of the rules that run, the soonest first."""
+    ends = [
+        (date.fromisoformat(each.rule.expires), each.rule.id)
+        for each in ruleset.compiled
+        if each.rule.expires
+    ]
+    return [(rule, day) for day, rule in sorted(ends)]
+
+
 def everywhere(comment: Submission) -> bool:
     return True
 

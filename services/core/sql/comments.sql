@@ -21,7 +21,7 @@ WITH named AS (
 SELECT c.discussion, c.comment, c.site, c.author, c.author_name, c.parent, c.path, c.submitted_at,
        c.status, c.revision, c.published_revision, c.held_revision, c.held_reason, c.held_since,
        c.deleted_at, c.ruling, c.ruled_revision, c.ruled_by, c.ruled_at, c.ruling_reason,
-       c.reports, c.visible_descendants
+       c.reports, c.visible_descendants, c.labels
   FROM comments c
   JOIN wanted ON c.discussion = wanted.discussion AND c.comment = wanted.comment
 
@@ -56,23 +56,24 @@ ON CONFLICT (discussion) DO UPDATE
        policy = excluded.policy, visible_comments = excluded.visible_comments
 
 -- name: put_comments
--- `path` comes as ids joined by `/`, which no id contains.
+-- `path` comes as ids joined by `/`, which no id contains; `labels` joined by commas.
 INSERT INTO comments (discussion, comment, site, author, author_name, parent, path, submitted_at,
                       status, revision, published_revision, held_revision, held_reason, held_since,
                       deleted_at, ruling, ruled_revision, ruled_by, ruled_at, ruling_reason,
-                      reports, visible_descendants)
+                      reports, visible_descendants, labels)
 SELECT discussion, comment, site, author, author_name, parent, string_to_array(path, '/'),
        submitted_at, status, revision, published_revision, held_revision, held_reason, held_since,
        deleted_at, ruling, ruled_revision, ruled_by, ruled_at, ruling_reason,
-       reports, visible_descendants
+       reports, visible_descendants, string_to_array(labels, ',')
   FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
               $8::timestamptz[], $9::text[], $10::integer[], $11::integer[], $12::integer[],
               $13::text[], $14::timestamptz[], $15::timestamptz[], $16::text[], $17::integer[],
-              $18::text[], $19::timestamptz[], $20::text[], $21::integer[], $22::integer[])
+              $18::text[], $19::timestamptz[], $20::text[], $21::integer[], $22::integer[],
+              $23::text[])
        AS new (discussion, comment, site, author, author_name, parent, path, submitted_at,
                status, revision, published_revision, held_revision, held_reason, held_since,
                deleted_at, ruling, ruled_revision, ruled_by, ruled_at, ruling_reason,
-               reports, visible_descendants)
+               reports, visible_descendants, labels)
 ON CONFLICT (discussion, comment) DO UPDATE
    SET status = excluded.status, revision = excluded.revision,
        published_revision = excluded.published_revision,
@@ -81,7 +82,7 @@ ON CONFLICT (discussion, comment) DO UPDATE
        ruling = excluded.ruling, ruled_revision = excluded.ruled_revision,
        ruled_by = excluded.ruled_by, ruled_at = excluded.ruled_at,
        ruling_reason = excluded.ruling_reason, reports = excluded.reports,
-       visible_descendants = excluded.visible_descendants
+       visible_descendants = excluded.visible_descendants, labels = excluded.labels
 
 -- name: add_revisions
 INSERT INTO revisions (discussion, comment, revision, site, author, body, body_hash, event_id,

@@ -20,7 +20,7 @@ ORDER BY discussion COLLATE "C"
 -- name: comments
 SELECT discussion, comment, site, author, author_name, parent, path, submitted_at, status, revision,
     published_revision, held_revision, held_reason, held_since, deleted_at, ruling, ruled_revision,
-    ruled_by, ruled_at, ruling_reason, reports, visible_descendants, visible
+    ruled_by, ruled_at, ruling_reason, reports, visible_descendants, visible, labels
 FROM comments
 ORDER BY discussion COLLATE "C", comment COLLATE "C"
 
@@ -46,6 +46,21 @@ SELECT discussion, event_id, event_digest, cause, comment, revision, result, rea
     verdict, facts, recorded_at
 FROM outcomes
 ORDER BY discussion COLLATE "C", event_id COLLATE "C", event_digest
+
+-- name: rule_hits
+SELECT rule, hour, version, slot, hits, holds, rejects
+FROM rule_hits
+ORDER BY rule COLLATE "C", hour, version COLLATE "C", slot
+
+-- name: author_limits
+SELECT site, author, slot, until
+FROM author_limits
+ORDER BY site COLLATE "C", author COLLATE "C", slot
+
+-- name: notices
+SELECT discussion, comment, revision, channel, site, rule, recorded_at
+FROM notices
+ORDER BY discussion COLLATE "C", comment COLLATE "C", revision, channel COLLATE "C"
 
 -- name: votes
 SELECT discussion, target, voter, value, changes, voted_at

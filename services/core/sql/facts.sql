@@ -1,11 +1,19 @@
 -- The facts that rules judge on. Lists are cut per asked record: the newest within (at - window, at].
 
 -- name: totals
-SELECT t.site, t.author, sum(t.published)::integer AS published, sum(t.rejected)::integer AS rejected
-  FROM author_totals t
-  JOIN unnest($1::text[], $2::text[]) AS asked (site, author)
-    ON t.site = asked.site AND t.author = asked.author
- GROUP BY t.site, t.author
+-- Each author once in $1, $2.
+SELECT found.site, found.author, sum(found.published)::integer AS published,
+       sum(found.rejected)::integer AS rejected, max(found.until) AS until
+  FROM (SELECT t.site, t.author, t.published, t.rejected, NULL::timestamptz AS until
+          FROM author_totals t
+          JOIN unnest($1::text[], $2::text[]) AS asked (site, author)
+            ON t.site = asked.site AND t.author = asked.author
+         UNION ALL
+        SELECT l.site, l.author, 0, 0, l.until
+          FROM author_limits l
+          JOIN unnest($1::text[], $2::text[]) AS asked (site, author)
+            ON l.site = asked.site AND l.author = asked.author) AS found
+ GROUP BY found.site, found.author
 
 -- name: first
 -- Since when each author writes on the site.
@@ -68,3 +76,9 @@ SELECT * FROM unnest($1::text[], $2::text[], $3::smallint[], $4::integer[], $5::
 ON CONFLICT (site, author, slot) DO UPDATE
    SET published = author_totals.published + excluded.published,
        rejected = author_totals.rejected + excluded.rejected
+
+-- name: add_limits
+INSERT INTO author_limits (site, author, slot, until)
+SELECT * FROM unnest($1::text[], $2::text[], $3::smallint[], $4::timestamptz[])
+ON CONFLICT (site, author, slot) DO UPDATE
+   SET until = greatest(author_limits.until, excluded.until)

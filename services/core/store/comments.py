@@ -29,7 +29,7 @@ async def comments(connection: Connection, named: Collection[Named]) -> list[Com
     if not named:
         return []
     return [
-        Comment(**dict(row) | {"path": tuple(row["path"])})
+        Comment(**dict(row) | {"path": tuple(row["path"]), "labels": tuple(row["labels"])})
         for row in await connection.fetch(_SQL["comments_named"], *_columns(named))
     ]
 
@@ -86,7 +86,7 @@ async def put_comments(connection: Connection, rows: Sequence[Comment]) -> None:
                     "/".join(c.path), c.submitted_at, c.status, c.revision, c.published_revision,
                     c.held_revision, c.held_reason, c.held_since, c.deleted_at, c.ruling,
                     c.ruled_revision, c.ruled_by, c.ruled_at, c.ruling_reason, c.reports,
-                    c.visible_descendants,
+                    c.visible_descendants, ",".join(c.labels),
                 )
                 for c in rows
             ),

@@ -21,6 +21,7 @@ LEFT_OUT = {
     "fences.stopped_reason": "an operator's business",
     "fences.stopped_detail": "an operator's business",
     "fences.stopped_at": "an operator's business",
+    "notices.written": "the transaction's number in this database",
     "leases": "who works on what for a few seconds",
     "lessons": "decisions that no model has learned from",
     "models": "trained models; a rebuilt service learns anew",

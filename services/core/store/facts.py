@@ -74,12 +74,27 @@ async def add_totals(connection: Connection, partition: int, history: History) -
     )
 
 
+async def add_limits(connection: Connection, partition: int, history: History) -> None:
+    """Writes until when the batch's findings slow authors down, in key order."""
+    if history.new_limits:
+        rows = sorted(history.new_limits.items())
+        await connection.execute(
+            _SQL["add_limits"],
+            [site for (site, _), _ in rows],
+            [author for (_, author), _ in rows],
+            [partition] * len(rows),
+            [until for _, until in rows],
+        )
+
+
 async def _load_totals(connection: Connection, history: History, authors: set[Author]) -> None:
     rows = await connection.fetch(
         _SQL["totals"], [site for site, _ in authors], [author for _, author in authors]
     )
     for row in rows:
         history.totals[row["site"], row["author"]] = Totals(row["published"], row["rejected"])
+        if row["until"] is not None:
+            history.limits[row["site"], row["author"]] = row["until"]
 
 
 def _by(rows: Sequence[Any], *names: str) -> dict[Any, list[Use]]:

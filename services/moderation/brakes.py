@@ -1,0 +1,48 @@
+"""Brakes as the service applies them: on the verdict of the rules, never on a recorded one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from services.core.discussion import Cause, Judge, Judgement
+from services.core.events import SitePolicy
+from services.core.rules import Facts, Ruleset, Submission
+from services.core.rules.brakes import NO_LIMITS, Brakes, brake
+
+
+@dataclass(frozen=True)
+class Braking:
+    """A judge that turns rejects into holds where a brake stops the rule; the tallies that it
+    went by stand in the recorded facts, under `brakes`."""
+
+    judge_by: Judge
+    ruleset: Callable[[], Ruleset]
+    """The one in use: it says the rules' own limits."""
+    brakes: Brakes
+
+    def policy(self, cause: Cause, current: SitePolicy) -> SitePolicy:
+        return self.judge_by.policy(cause, current)
+
+    def told(self, cause: Cause) -> bool:
+        return self.judge_by.told(cause)
+
+    def judge(self, cause: Cause, submission: Submission, facts: Facts) -> Judgement:
+        judged = self.judge_by.judge(cause, submission, facts)
+        known = facts.tallies
+        if known is None or judged.verdict.action != "reject":
+            return judged
+        at, ruleset = cause.recorded_at, self.ruleset()
+        rejecting = [found for found in judged.verdict.findings if found.action == "reject"]
+        tallies = {found.rule: known.of(found.rule, found.version, at) for found in rejecting}
+        limits = {
+            rule: stated.limits if (stated := ruleset.rule(rule)) else NO_LIMITS for rule in tallies
+        }
+        return replace(
+            judged,
+            verdict=brake(judged.verdict, tallies, limits, self.brakes, at),
+            facts={
+                **judged.facts,
+                "brakes": {rule: tally._asdict() for rule, tally in tallies.items()},
+            },
+        )
