@@ -11,6 +11,11 @@ ORDER BY consumer_group COLLATE "C", topic COLLATE "C", partition
 SELECT site, policy, report_threshold, edit_hold, late_scores FROM site_policies
 ORDER BY site COLLATE "C"
 
+-- name: rulesets
+SELECT version, hash, parent, files, author, approved_by, reason, effect, event_id, activated_at
+FROM rulesets
+ORDER BY version
+
 -- name: discussions
 SELECT discussion, site, revision, url, title, language, section, state, policy, opened_at,
     visible_comments

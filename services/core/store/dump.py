@@ -26,6 +26,7 @@ LEFT_OUT = {
     "lessons": "decisions that no model has learned from",
     "models": "trained models; a rebuilt service learns anew",
     "claims": "who looks at what in the console",
+    "ruleset_proposals": "the console's own until one is activated",
     "migrations": "when the schema was made",
     "incarnations": "a rebuild begins a new one",
     "outbox": "on its way to Kafka",
