@@ -39,6 +39,13 @@ def wilson_lower_bound(up: int, down: int) -> float:
     return max(0.0, (p + z2 / (2 * n) - spread) / (1 + z2 / n))
 
 
+def wilson_interval(agreed: int, of: int) -> tuple[float, float]:
+    """Both ends of the 95 % interval of a share, by the formula above; (0.0, 1.0) of none."""
+    if of <= 0:
+        return 0.0, 1.0
+    return wilson_lower_bound(agreed, of - agreed), 1.0 - wilson_lower_bound(of - agreed, agreed)
+
+
 def hot(score: int, opened_at: datetime) -> float:
     """sign(score) · log10(max(|score|, 1)) + seconds since 1970 at opening / 45,000.
 
