@@ -18,6 +18,7 @@ from services.core.rules import load
 from services.core.rules.brakes import rejecting
 from services.moderation import decode, learn, queue, rebuild
 from services.moderation.brakes import Braking
+from services.moderation.departures import Departures
 from services.moderation.handle import Moderation, set_policies
 from services.moderation.rules import Rules
 from services.moderation.scores import Models, Scoring
@@ -64,6 +65,10 @@ async def run() -> None:
             group.create_task(queue.watch(pool, stop, lambda: datetime.now(UTC)))
             group.create_task(models.follow(pool, stop))
             group.create_task(learn.learn(pool, stop, f"moderation-{uuid4().hex[:8]}", learning))
+            departures = Departures(
+                lambda: ruleset, lambda: datetime.now(UTC), f"moderation-{uuid4().hex[:8]}"
+            )
+            group.create_task(departures.watch(pool, stop))
             await consumer.run(stop)
 
 

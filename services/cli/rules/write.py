@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,11 @@ from services.core.rules import Facts, Ruleset, judge, load
 from services.core.rules.expression import subject
 from services.core.rules.format import formatted
 from services.core.rules.rule import Case
+from services.core.rules.ruleset import expiring
 from services.core.rules.trial import explain as explained
 from services.core.rules.trial import quiet, submission_of, trials
+
+SOON = timedelta(days=14)
 
 folder_argument = click.argument(
     "folder",
@@ -43,7 +47,10 @@ def say(value: Any) -> None:
 @folder_argument
 @as_json
 def check(folder: Path | None, as_json: bool) -> None:
-    """Load the rules: mistakes with file, line, column and the nearest valid name."""
+    """Load the rules: mistakes with file, line, column and the nearest valid name.
+
+    Warns of rules that expire within two weeks, or have.
+    """
     try:
         ruleset = loaded(folder)
     except BadRuleset as error:
@@ -55,6 +62,10 @@ def check(folder: Path | None, as_json: bool) -> None:
         status: sum(rule.status == status for rule in ruleset.rules)
         for status in ("live", "shadow", "paused", "draft")
     }
+    today = datetime.now(UTC).date()
+    expiry = {
+        rule: day.isoformat() for rule, day in expiring(ruleset) if day - today <= SOON
+    }  # fmt: skip
     untested = [rule.id for rule in ruleset.rules if not rule.tests.must_match]
     if as_json:
         say(
@@ -63,6 +74,7 @@ def check(folder: Path | None, as_json: bool) -> None:
                 "hash": ruleset.hash,
                 "rules": by_status,
                 "untested": untested,
+                "expiring": expiry,
                 "versions": {
                     one.rule.id: one.version for one in (*ruleset.compiled, *ruleset.idle)
                 },
@@ -73,6 +85,9 @@ def check(folder: Path | None, as_json: bool) -> None:
     click.echo(f"{len(ruleset.rules)} rules ({counted}), ruleset {ruleset.hash[:12]}")
     if untested:
         click.echo(f"without a test that must match: {', '.join(untested)}")
+    for rule, day in expiry.items():
+        over = date.fromisoformat(day) <= today
+        click.secho(f"{rule} {'expired' if over else 'expires'} on {day}", fg="yellow")
 
 
 @click.command()
