@@ -11,7 +11,9 @@ from typing import Any
 
 import click
 
+from services.cli.rules import stored
 from services.cli.rules.run import Run, Told, prepared
+from services.cli.rules.stored import days_option, recorded_option, site_option
 from services.cli.rules.write import as_json, loaded, say
 from services.core.rules import Ruleset, replay
 from services.core.rules.replay import Seen
@@ -20,7 +22,7 @@ SAMPLES = 5
 PAIRS = 10
 
 files_argument = click.argument(
-    "files", nargs=-1, required=True,
+    "files", nargs=-1,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
 )  # fmt: skip
 rules_option = click.option(
@@ -29,6 +31,9 @@ rules_option = click.option(
 )  # fmt: skip
 label_option = click.option(
     "--label", help="Comments with this label are bad; else those whose `decision` is reject."
+)
+limit_option = click.option(
+    "--limit", type=click.IntRange(min=1), help="So many lines at most; with --days the newest."
 )
 workers_option = click.option(
     "--workers", type=click.IntRange(1, 64), default=2, show_default=True, help="Processes."
@@ -106,7 +111,10 @@ class Counted:
 @files_argument
 @rules_option
 @label_option
-@click.option("--limit", type=click.IntRange(min=1), help="So many lines at most.")
+@limit_option
+@days_option
+@site_option
+@recorded_option
 @workers_option
 @as_json
 def backtest(
@@ -114,24 +122,29 @@ def backtest(
     folder: Path | None,
     label: str | None,
     limit: int | None,
+    days: float | None,
+    site: str,
+    recorded: bool,
     workers: int,
     as_json: bool,
 ) -> None:
-    """Run the rules over FILES, JSON lines (plain or .gz): hits, overlap, precision, recall.
+    """Run the rules over FILES, JSON lines (plain or .gz), or over the comments of the last days.
 
-    Facts are computed anew in event-time order from the lines themselves (`author`, `at`,
-    `discussion`); a line's own `facts` win. Without `at`, what a window counts is unknown.
+    Hits, overlap, precision and recall, against labels or what moderators decided. Facts are
+    computed anew in event-time order from the lines themselves (`author`, `at`, `discussion`); a
+    line's own `facts` win. Without `at`, what a window counts is unknown.
     """
     ruleset = loaded(folder)
     began = perf_counter()
-    run = prepared(files, limit, workers, label)
+    run, said = _chosen(files, days, (ruleset,), site, recorded, limit, workers, label)
     counted = Counted(ruleset)
     for told, seen in run.verdicts(ruleset):
-        counted.add(told, seen)
+        if not told.warm:
+            counted.add(told, seen)
     seconds = perf_counter() - began
     report = counted.report() | {
         "not_comments": run.unread,
-        "facts": _judged_on(run),
+        "facts": said or _judged_on(run),
         "seconds": round(seconds, 3),
         "per_second": round(counted.total / seconds),
     }  # fmt: skip
@@ -139,6 +152,29 @@ def backtest(
         say(report)
         return
     _show(report)
+
+
+def _chosen(
+    files: tuple[Path, ...],
+    days: float | None,
+    rulesets: tuple[Ruleset, ...],
+    site: str,
+    recorded: bool,
+    limit: int | None,
+    workers: int,
+    label: str | None = None,
+) -> tuple[Run, str]:
+    """Lines of files or of the database, and what the report says of the latter's facts."""
+    if bool(files) == (days is not None):
+        raise click.UsageError("name FILES, or --days for what the database holds")
+    if days is None:
+        if site or recorded:
+            raise click.UsageError("--site and --recorded go with --days")
+        return prepared(files, limit, workers, label), ""
+    if label is not None:
+        raise click.UsageError("--label goes with FILES: the database has moderators' decisions")
+    held = stored.comments(days, rulesets, site=site, recorded=recorded, limit=limit)
+    return Run(held.raw, workers), held.facts
 
 
 def _judged_on(run: Run) -> str:
@@ -177,19 +213,37 @@ def _show(report: dict[str, Any]) -> None:
 @click.argument("old", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.argument("new", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @files_argument
-@click.option("--limit", type=click.IntRange(min=1), help="So many lines at most.")
+@limit_option
+@days_option
+@site_option
+@recorded_option
 @workers_option
 @as_json
 def diff(
-    old: Path, new: Path, files: tuple[Path, ...], limit: int | None, workers: int, as_json: bool
+    old: Path,
+    new: Path,
+    files: tuple[Path, ...],
+    limit: int | None,
+    days: float | None,
+    site: str,
+    recorded: bool,
+    workers: int,
+    as_json: bool,
 ) -> None:
-    """What OLD and NEW rules say differently of FILES: newly held, rejected, let through."""
+    """What OLD and NEW rules say differently of FILES, or of the comments of the last days.
+
+    Newly held, rejected, let through.
+    """
     before, after = loaded(old), loaded(new)
-    run = prepared(files, limit, workers)
+    run, said = _chosen(files, days, (before, after), site, recorded, limit, workers)
     first = [replay.verdict(seen, before) for _, seen in run.verdicts(before)]
     moves: Counter[str] = Counter()
     samples: dict[str, list[str]] = {}
+    total = 0
     for was, (told, seen) in zip(first, run.verdicts(after), strict=True):
+        if told.warm:
+            continue
+        total += 1
         now = replay.verdict(seen, after)
         if now != was:
             move = f"{was} -> {now}"
@@ -207,15 +261,15 @@ def diff(
         if old_versions.get(name) != new_versions.get(name)
     )
     if as_json:
-        say({"comments": len(first), "changed_rules": changed,
+        say({"comments": total, "changed_rules": changed, "facts": said or _judged_on(run),
              "moves": [{"move": m, "comments": c, "samples": samples[m]}
                        for m, c in moves.most_common()]})  # fmt: skip
         return
     click.echo(f"rules that differ: {', '.join(changed) or 'none'}")
     for move, count in moves.most_common():
-        click.echo(f"  {move}: {count} of {len(first)}, e.g. {', '.join(samples[move])}")
+        click.echo(f"  {move}: {count} of {total}, e.g. {', '.join(samples[move])}")
     if not moves:
-        click.echo(f"  the same verdicts on {len(first)} comments")
+        click.echo(f"  the same verdicts on {total} comments")
 
 
 def _share(part: int, whole: int) -> float | None:

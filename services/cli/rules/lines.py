@@ -23,6 +23,7 @@ class Line(Struct):
     """One comment. `text` or `body` is needed; the rest is what a portal knows."""
 
     id: Any = ""
+    revision: int = 1
     text: str = ""
     body: str = ""
     author: Any = ""
@@ -38,6 +39,8 @@ class Line(Struct):
     """What a moderator ruled: `reject` counts as bad, anything else as good."""
     facts: dict[str, Any] = {}
     """As recorded with the outcome; they win over what is computed anew."""
+    warm: bool = False
+    """Read for what windows count, and not counted itself."""
 
 
 def read_lines(files: tuple[Path, ...]) -> Iterator[bytes]:
@@ -63,7 +66,7 @@ def submission(line: Line, reading: Reading) -> Submission:
     return Submission(
         discussion=DiscussionKey(f"{line.site}/{line.discussion or line.thread_id}"),
         comment=str(line.id),
-        revision=1,
+        revision=line.revision,
         site=line.site,
         author=str(line.author or f"author of {line.id}"),
         at=when(line),

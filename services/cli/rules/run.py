@@ -37,13 +37,15 @@ class Told(NamedTuple):
     id: str
     bad: bool | None
     """What a moderator or the label says; None where nobody said."""
+    warm: bool = False
+    """Only read for what windows count."""
 
 
 class Known(NamedTuple):
     """What facts are computed from, of a chunk's comments."""
 
-    named: list[tuple[str, DiscussionKey, str, float]]
-    """site, discussion, author, seconds since 1970."""
+    named: list[tuple[str, DiscussionKey, str, float, int]]
+    """site, discussion, author, seconds since 1970, revision."""
     hashes: bytes
     stated: dict[int, Mapping[str, Any]]
     """Recorded facts, by place."""
@@ -139,7 +141,7 @@ class Run:
         given: dict[Seen, str] = {}
         for chunk, place in ordered:
             assert chunk.known is not None
-            site, discussion, author, seconds = chunk.known.named[place]
+            site, discussion, author, seconds, revision = chunk.known.named[place]
             told = chunk.told[place]
             stated = chunk.known.stated.get(place)
             timeless = seconds == 0
@@ -147,7 +149,7 @@ class Run:
             self.timeless += timeless
             body_hash = chunk.known.hashes[place * _HASH : (place + 1) * _HASH]
             comment = Submission(
-                discussion, told.id, 1, site, author, datetime.fromtimestamp(seconds, UTC),
+                discussion, told.id, revision, site, author, datetime.fromtimestamp(seconds, UTC),
                 replay.unread(body_hash),
             )  # fmt: skip
             facts = timeline.facts(comment, stated, windows=not timeless)
@@ -168,7 +170,7 @@ def _judge(start: int) -> Chunk:
     told: list[Told] = []
     which: list[int] = []
     numbers: dict[Seen, int] = {}
-    named: list[tuple[str, DiscussionKey, str, float]] = []
+    named: list[tuple[str, DiscussionKey, str, float, int]] = []
     hashes: list[bytes] = []
     stated: dict[int, Mapping[str, Any]] = {}
     for number in range(start, min(start + CHUNK, len(raw))):
@@ -181,10 +183,13 @@ def _judge(start: int) -> Chunk:
         if timed:
             if line.facts:
                 stated[len(places)] = line.facts
-            named.append((comment.site, comment.discussion, comment.author, comment.at.timestamp()))
+            seconds = comment.at.timestamp()
+            named.append(
+                (comment.site, comment.discussion, comment.author, seconds, comment.revision)
+            )
             hashes.append(reading.body_hash)
         places.append(number - start)
-        told.append(Told(comment.comment, lines.bad(line, label)))
+        told.append(Told(comment.comment, lines.bad(line, label), line.warm))
         which.append(numbers.setdefault(seen, len(numbers)))
     known = Known(named, b"".join(hashes), stated) if timed else None
     return Chunk(places, told, which, list(numbers), known)
