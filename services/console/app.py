@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from services.console import agreement
 from services.console.decide import Decider
 from services.console.routes import router
 from services.console.show import Titles
@@ -36,6 +37,7 @@ def create_app(pool: Pool, decider: Decider, issuers: Issuers, titles: Titles) -
     app.state.issuers = issuers
     app.state.titles = titles
     app.include_router(router)
+    app.include_router(agreement.router)
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(RequestValidationError, _bad_parameter)
     app.add_exception_handler(HTTPException, _no_such_route)

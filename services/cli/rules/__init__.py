@@ -1,9 +1,10 @@
-"""`veche rules`: what people do with rules, offline: no Kafka, no Postgres."""
+"""`veche rules`: what people do with rules, offline unless they ask what the database holds."""
 
 from __future__ import annotations
 
 import click
 
+from services.cli.rules.agreement import agreement
 from services.cli.rules.backtest import backtest, diff
 from services.cli.rules.write import check, explain, format_, test
 
@@ -13,5 +14,5 @@ def rules() -> None:
     """Check, test, explain and backtest rules: DIR is a folder, by default the shipped one."""
 
 
-for command in (check, test, explain, backtest, diff, format_):
+for command in (check, test, explain, backtest, diff, agreement, format_):
     rules.add_command(command)
