@@ -79,6 +79,14 @@ class Evidence:
     detail: dict[str, Any] = field(default_factory=dict)
 
 
+class Guard(NamedTuple):
+    name: str
+    test: Test
+
+
+_HAS_LINKS = Guard("links", lambda c: bool(c.links))
+
+
 @dataclass(frozen=True, slots=True)
 class Leaf:
     """One matcher; `text` is how it is written, `trigger` its number in the index if it has one."""
@@ -89,6 +97,8 @@ class Leaf:
     value: Callable[[Context], Value]
     trigger: int | None = None
     comparison: expression.Comparison | None = None
+    guard: Guard | None = None
+    """A test that may be shared with other matchers: where it is False, so is this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +252,7 @@ class Builder:
             lambda c: bool(c.links) and any(within(host, domains) for host, _ in c.links),
             show,
             lambda c: ", ".join(sorted({host for host, _ in c.links})) or None,
+            guard=_HAS_LINKS,
         )
 
     def _number(self) -> int:
@@ -277,7 +288,10 @@ def compare(comparison: expression.Comparison) -> Leaf:
     def show(c: Context, evidence: Evidence) -> None:
         evidence.detail[key] = shown(c.value(key))
 
-    return Leaf(comparison.text, test, show, lambda c: shown(c.value(key)), None, comparison)
+    return Leaf(
+        comparison.text, test, show, lambda c: shown(c.value(key)), None, comparison,
+        Guard(comparison.text, test) if key in TEXT else None,
+    )  # fmt: skip
 
 
 def shown(value: Any) -> Any:
@@ -300,6 +314,7 @@ def _links(more_than: int, allowed: Sequence[str]) -> Leaf:
         lambda c: len(c.links) > more_than and len(counted(c)) > more_than,
         show,
         lambda c: len(counted(c)),
+        guard=_HAS_LINKS,
     )
 
 
@@ -352,6 +367,14 @@ def triggers(tree: Tree) -> frozenset[int] | None:
     if tree.kind == "all":
         return min((each for each in below if each is not None), key=len, default=None)
     return None
+
+
+def guard(tree: Tree) -> Guard | None:
+    """A test of the text alone; where it is False, so is the tree."""
+    if isinstance(tree, Leaf):
+        return tree.guard
+    below = [guard(child) for child in tree.children] if tree.kind == "all" else []
+    return next((each for each in below if each is not None), None)
 
 
 def show(tree: Tree, c: Context, evidence: Evidence) -> None:

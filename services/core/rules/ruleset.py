@@ -14,7 +14,16 @@ from datetime import date, timedelta
 from typing import Any
 
 from services.core.errors import BadRuleset
-from services.core.rules.condition import Builder, Context, Index, Misplaced, Tree, triggers
+from services.core.rules.condition import (
+    Builder,
+    Context,
+    Index,
+    Misplaced,
+    Test,
+    Tree,
+    guard,
+    triggers,
+)
 from services.core.rules.detect import DETECTORS
 from services.core.rules.document import Stated, stated_rules
 from services.core.rules.expression import Comparison, Holds
@@ -58,6 +67,8 @@ class Ruleset:
     hash: str
     """Hex SHA-256 of the content: rules by id, and the lists that they name."""
     always: tuple[int, ...] = ()
+    guarded: tuple[tuple[Test, tuple[int, ...]], ...] = ()
+    """Rules that need the same thing of the text: asked once for all of them."""
     by_trigger: Mapping[int, tuple[int, ...]] | None = None
     off: frozenset[str] = frozenset()
     """Rules switched off since: see `without`."""
@@ -81,11 +92,19 @@ class Ruleset:
     def numbers(self, context: Context) -> Iterable[int]:
         """Of the candidates, in `compiled`."""
         numbers: Iterable[int] = self.always
+        more: set[int] = set()
+        for may_hold, guarded in self.guarded:
+            try:
+                if not may_hold(context):
+                    continue
+            except Exception:  # noqa: BLE001, S110 - whose rule it is will be told there
+                pass
+            more.update(guarded)
         if self.by_trigger is not None and (context.words or context.patterns):
-            found = set(self.always)
             for trigger in (*context.words, *context.patterns):
-                found.update(self.by_trigger.get(trigger, ()))
-            numbers = sorted(found)
+                more.update(self.by_trigger.get(trigger, ()))
+        if more:
+            numbers = sorted(more.union(self.always))
         if not self.off:
             return numbers
         return [n for n in numbers if self.compiled[n].rule.id not in self.off]
@@ -144,11 +163,16 @@ def _assemble(
     running = [each for each in compiled if each.rule.status in ("live", "shadow")]
     running.sort(key=lambda each: (-each.rule.priority, each.rule.id))
     always: list[int] = []
+    guards: dict[str, tuple[Test, list[int]]] = {}
     by_trigger: dict[int, list[int]] = {}
     for n, each in enumerate(running):
         needed = triggers(each.tree)
         if needed is None:
-            always.append(n)
+            shared = guard(each.tree)
+            if shared is None:
+                always.append(n)
+            else:
+                guards.setdefault(shared.name, (shared.test, []))[1].append(n)
         for trigger in needed or ():
             by_trigger.setdefault(trigger, []).append(n)
     comparisons = tuple(dict.fromkeys(builder.comparisons))
@@ -164,6 +188,7 @@ def _assemble(
         tests=tuple((each.key, each.test()) for each in comparisons),
         hash=_hash(sorted(versions.items())),
         always=tuple(always),
+        guarded=tuple((test, tuple(numbers)) for test, numbers in guards.values()),
         by_trigger={trigger: tuple(numbers) for trigger, numbers in by_trigger.items()},
     )
 

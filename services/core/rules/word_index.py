@@ -54,7 +54,10 @@ _STOP_IN_WORD = "[" + re.escape("".join(sorted(STOPS - set(" \t\r\n")))) + "]"
 _JOINED = re.compile(rf"(?<![^\W_])[^\W_]++(?:{_STOP_IN_WORD}{{1,3}}[^\W_]++)+")
 _GLYPH = r"(?:[^\W_]|[@$!|(<€])(?![^\W_])"
 _SPELLED_OUT = re.compile(rf"(?<![^\W_]){_GLYPH}(?:{_STOP}{{1,4}}{_GLYPH}){{2,}}")
-_LONE_GLYPH = re.compile(rf"(?<![^\W_]){_GLYPH}")
+# What may be spelled out beyond its own token begins or ends it.
+_ONE_AT_AN_EDGE = re.compile(rf"^{_STOP}*{_GLYPH}|(?<![^\W_]){_GLYPH}{_STOP}*$")
+_TWO = rf"{_GLYPH}{_STOP}{{1,4}}{_GLYPH}"
+_TWO_AT_AN_EDGE = re.compile(rf"^{_STOP}*{_TWO}|(?<![^\W_]){_TWO}{_STOP}*$")
 _TOKEN = re.compile(r"\S+")
 _WORD = re.compile(r"[^\W_]+(?:[@$][^\W_]+)*")
 # Kinds of tokens: `k` may be an entry, `q` may be part of a phrase, `g` is a lone glyph and `h` one
@@ -63,7 +66,7 @@ _LONG = "G"
 _WITH_HITS = frozenset("kqhG")
 _MAY_MATCH = re.compile(r"[kG]|[gh]-*[gh]-*[gh]")
 _MAY_BE_SPELLED_OUT = re.compile(r"G|[gh]-*[gh]-*[gh]")
-_BEFORE, _AFTER = "\"'«„“", ",.:;…?\"'»”"
+_BEFORE, _AFTER = "-–—,.:;’'\"“”„«»()", "-–—,.:;’'\"“”„«»()?!…"
 _LINK = re.compile(r"\W*(?:https?:|www\.)|.*[a-z0-9]@[a-z0-9.-]+\.[a-z]|.*[a-z0-9]\.[a-z]{2,6}/")
 _HYPHENS = frozenset("-‐‑–")
 _UNITS = re.compile(r"[\d.,]+[^\W\d_]{1,2}")
@@ -195,22 +198,21 @@ class WordIndex:
 
     def _kind(self, token: str) -> str:
         """One sign for what a token may come to, so that most texts are done with at once."""
-        if len(token) > LONGEST:
+        if len(token) > _LONGEST_WALKED:
             return _LONG
         word = token.rstrip(_AFTER).lstrip(_BEFORE)
-        if len(word) > 1 and word.isalpha() and _one_alphabet(word):
+        plain = len(word) > 1 and word.isalpha() and _one_alphabet(word)
+        if plain:
             # Most tokens: one word of one alphabet, with nothing to be read into it.
-            hits = self._word(word)
-            if not hits:
-                return "."
-            return "k" if any(part in self._telling for part, _, _ in hits) else "q"
-        glyphs = len(_LONE_GLYPH.findall(token))
-        found = self._in_token(token)
-        telling = any(hit.part in self._telling for hit in found)
-        if glyphs > 1 or (glyphs and telling):
-            return _LONG
-        if glyphs:
-            return "h" if found else "g"
+            found: Iterable[_Part] = [part for part, _, _ in self._word(word)]
+        else:
+            found = [hit.part for hit in self._in_token(token)]
+        telling = found and not self._telling.isdisjoint(found)
+        if not plain or "!" in token or "(" in token:
+            if _SPELLED_OUT.search(token) is not None or _TWO_AT_AN_EDGE.search(token) is not None:
+                return _LONG
+            if _ONE_AT_AN_EDGE.search(token) is not None:
+                return _LONG if telling else "h" if found else "g"
         if found:
             return "k" if telling else "q"
         return "-" if STOPS.issuperset(token) else "."
@@ -282,7 +284,7 @@ class WordIndex:
         found: list[_Hit] = []
         steps = Steps(_ODD_STEPS)
         for start in range(size):
-            if boundary(start) and text[start] in SIGHT:
+            if steps.left > 0 and text[start] in SIGHT and boundary(start):
                 for spelled in walk(text, start, self._trie, SIGHT, boundary, steps, stops=True):
                     if _fair(text, spelled):
                         found += self._hit(spelled)
@@ -308,6 +310,8 @@ class WordIndex:
         ends = {at + 1 for at in glyphs}
         steps = Steps(_SPELLED_STEPS)
         for start in glyphs:
+            if steps.left <= 0:
+                break
             if start and text[start - 1] not in STOPS:
                 continue
             for spelled in walk(
