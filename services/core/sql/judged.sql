@@ -3,17 +3,18 @@
 -- name: stream
 -- Revisions as they were recorded from $1 on, the oldest first; of one site, or all ('').
 SELECT o.discussion, o.comment, o.revision, r.site, r.author, r.body, r.written_at, o.recorded_at,
-       d.section, d.language, o.facts,
-       (SELECT s.facts FROM outcomes s
-         WHERE s.discussion = o.discussion AND s.comment = o.comment AND s.revision = o.revision
-           AND s.cause = 'veche.score.given.v1' AND s.verdict IS NOT NULL
-         ORDER BY s.recorded_at DESC LIMIT 1) AS scored,
+       d.section, d.language,
        (SELECT m.facts ->> 'ruling' FROM outcomes m
          WHERE m.discussion = o.discussion AND m.comment = o.comment AND m.revision = o.revision
            AND m.cause = 'veche.decision.made.v1' AND m.result = 'applied'
          ORDER BY m.recorded_at DESC LIMIT 1) AS ruling,
        (SELECT min(c.submitted_at) FROM comments c
-         WHERE c.site = r.site AND c.author = r.author) AS author_since
+         WHERE c.site = r.site AND c.author = r.author) AS author_since,
+       o.facts,
+       (SELECT s.facts FROM outcomes s
+         WHERE s.discussion = o.discussion AND s.comment = o.comment AND s.revision = o.revision
+           AND s.cause = 'veche.score.given.v1' AND s.verdict IS NOT NULL
+         ORDER BY s.recorded_at DESC LIMIT 1) AS scored
   FROM outcomes o
   JOIN revisions r ON r.discussion = o.discussion AND r.comment = o.comment
                   AND r.revision = o.revision

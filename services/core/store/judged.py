@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +14,7 @@ from services.core.rating import wilson_interval
 
 _SQL = db.queries("judged")
 
-FETCH = 1_000
+FETCH = 2_000
 """Rows that one round trip brings."""
 
 MOST = 100_000
@@ -34,11 +35,11 @@ class Judged(NamedTuple):
     recorded_at: datetime
     section: str
     language: str
-    facts: dict[str, Any]
-    """As recorded with the verdict, scores that came since included."""
     ruling: str | None
     """The newest decision on this revision."""
     author_since: datetime | None
+    facts: dict[str, Any]
+    """As recorded with the verdict, scores that came since included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +72,22 @@ class Agreed:
 
 async def stream(connection: Connection, since: datetime, site: str = "") -> AsyncIterator[Judged]:
     """Within a transaction: what was recorded from `since` on, the oldest first."""
-    async for row in connection.cursor(_SQL["stream"], since, site, prefetch=FETCH):
-        facts = codec.decode(row["facts"] or "{}", dict[str, Any])
-        if row["scored"]:
-            facts |= codec.decode(row["scored"], dict[str, Any])
-        facts.pop("site_policy", None)
-        said = {name: value for name, value in row.items() if name != "scored"}
-        yield Judged(**said | {"facts": facts})
+    cursor = await connection.cursor(_SQL["stream"], since, site)
+    coming = asyncio.ensure_future(cursor.fetch(FETCH))
+    try:
+        while rows := await coming:
+            coming = asyncio.ensure_future(cursor.fetch(FETCH))
+            await asyncio.sleep(0)  # sent: Postgres works on it while these are taken in
+            for row in rows:
+                *said, recorded, scored = row
+                facts = codec.decode(recorded or "{}", dict[str, Any])
+                if scored:
+                    facts |= codec.decode(scored, dict[str, Any])
+                facts.pop("site_policy", None)
+                yield Judged._make([*said, facts])
+    finally:
+        if not coming.done():
+            await asyncio.wait({coming})
 
 
 async def since_of_newest(connection: Connection, count: int, site: str = "") -> datetime | None:
