@@ -13,7 +13,8 @@ from services.core import codec
 from services.core.db import Pool
 from services.core.events import SitePolicy
 from services.core.problems import MEDIA_TYPE, Problem, not_found
-from services.core.store import queue
+from services.core.rules import effects
+from services.core.store import notices, queue
 
 CLAIM_SECONDS = 240.0
 LAST_COMMENTS = 20
@@ -58,10 +59,11 @@ async def list_queue(
     after: Annotated[str, Query(max_length=600)] = "",
     limit: Annotated[int, Query(ge=1, le=100)] = 50,
     reason: Annotated[str, Query(pattern=r"^[a-z_]{0,32}$")] = "",
+    label: Annotated[str, Query(pattern=r"^[a-z0-9_-]{0,64}$")] = "",
 ) -> Response:
     place = show.place(after) if after else queue.START
     async with pool_of(request).acquire(timeout=ACQUIRE_SECONDS) as connection:
-        page = await queue.held_page(connection, identity.site, place, limit + 1, reason)
+        page = await queue.held_page(connection, identity.site, place, limit + 1, reason, label)
         items = page[:limit]
         names = [(item.discussion, item.comment, item.held_revision) for item in items]
         reports = await queue.reports_on(connection, names)
@@ -73,6 +75,30 @@ async def list_queue(
                 for item, name in zip(items, names, strict=True)
             ],
             "next": show.after(items[-1].place) if len(page) > limit else None,
+        }
+    )
+
+
+@router.get("/notices")
+async def list_notices(
+    request: Request,
+    identity: Moderator,
+    channel: Annotated[str, Query(pattern=r"^[a-z][a-z0-9_-]{0,63}$")],
+    after: Annotated[str, Query(max_length=600)] = "",
+    limit: Annotated[int, Query(ge=1, le=100)] = 50,
+) -> Response:
+    """In the order in which they were stored; `next` is where to go on, also from the last page."""
+    place = show.notice_place(after) if after else notices.START
+    async with pool_of(request).acquire(timeout=ACQUIRE_SECONDS) as connection:
+        if not await notices.known(connection, place):
+            raise show.foreign_notices()
+        page = await notices.page(connection, identity.site, channel, place, limit)
+    titles: show.Titles = request.app.state.titles
+    return answer(
+        {
+            "items": [show.notice(told, titles) for told in page],
+            "next": show.after(page[-1].place) if page else after or None,
+            "more": len(page) == limit,
         }
     )
 
@@ -102,6 +128,7 @@ async def one_comment(
             "parent": file.parent,
             "submitted_at": file.submitted_at,
             "held_since": file.held_since,
+            "labels": file.labels,
             "claim": show.claim(file.claimed_by, file.claim_expires_at),
             **show.state(file),
             "revisions": revisions,
@@ -114,6 +141,7 @@ async def one_comment(
                     "reason": outcome.reason,
                     "status": outcome.status,
                     "findings": show.findings(outcome.verdict, titles),
+                    "score": effects.score(outcome.verdict),
                     "ruleset": outcome.verdict.ruleset if outcome.verdict else None,
                     "facts": outcome.facts,
                     "recorded_at": outcome.recorded_at,

@@ -13,8 +13,9 @@ from msgspec import structs
 from services.core import codec
 from services.core.errors import BadEvent
 from services.core.events import DecisionMade, VerdictGiven
-from services.core.problems import bad_parameter
-from services.core.store import queue
+from services.core.problems import Problem, bad_parameter
+from services.core.rules import effects
+from services.core.store import notices, queue
 
 Titles = Mapping[str, Mapping[str, str]]
 """A rule's title by language: {"links": {"ru": "Ссылки", "en": "Links"}}."""
@@ -43,6 +44,8 @@ def held(item: queue.Held, reports: Mapping[str, int], titles: Titles) -> dict[s
         "revision": item.held_revision,
         "body": item.held_body,
         "written_at": item.held_written_at,
+        "labels": item.labels,
+        "score": effects.score(item.verdict),
         "findings": findings(item.verdict, titles),
         "ruleset": item.verdict.ruleset if item.verdict else None,
         "reports": {"count": sum(reports.values()), "reasons": reports},
@@ -64,11 +67,35 @@ def findings(verdict: VerdictGiven | None, titles: Titles) -> list[dict[str, Any
             "rule": finding.rule,
             "title": titles.get(finding.rule, {"ru": finding.rule, "en": finding.rule}),
             "action": finding.action,
+            "would": finding.would,
+            "shadow": finding.shadow,
+            "effects": finding.effects,
             "spans": finding.spans,
             "detail": finding.detail,
         }
         for finding in verdict.findings
     ]
+
+
+def notice(told: notices.Told, titles: Titles) -> dict[str, Any]:
+    """`revision` and `body` are what the rule matched, the rest how the comment stands now."""
+    return {
+        "discussion": discussion_id(told.discussion),
+        "comment": told.comment,
+        "revision": told.revision,
+        "body": told.body,
+        "channel": told.channel,
+        "rule": told.rule,
+        "title": titles.get(told.rule, {"ru": told.rule, "en": told.rule}),
+        "recorded_at": told.recorded_at,
+        "labels": told.labels,
+        "status": told.status,
+        "deleted_at": told.deleted_at,
+        "held_revision": told.held_revision,
+        "newest_revision": told.newest_revision,
+        "discussion_title": told.title,
+        "url": told.url,
+    }
 
 
 def claim(moderator: str | None, expires_at: datetime | None) -> dict[str, Any] | None:
@@ -117,7 +144,7 @@ def decisions(outcomes: Sequence[queue.RecordedOutcome]) -> list[dict[str, Any]]
     ]
 
 
-def after(place: queue.Place) -> str:
+def after(place: queue.Place | notices.Place) -> str:
     """The cursor of the page behind `place`: opaque to clients."""
     return urlsafe_b64encode(codec.encode(place)).rstrip(b"=").decode()
 
@@ -132,3 +159,23 @@ def place(cursor: str) -> queue.Place:
     except (NotBase64, ValueError, OverflowError, BadEvent):
         pass
     raise bad_parameter("after", "this cursor is not from the queue; begin again")
+
+
+def notice_place(cursor: str) -> notices.Place:
+    """Raises a Problem where the cursor is not one of ours."""
+    try:
+        raw = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+        found = codec.decode(raw, notices.Place)
+        if (
+            0 <= found.written < 2**63
+            and 0 <= found.revision < 2**31
+            and "\x00" not in found.discussion + found.comment
+        ):
+            return found
+    except (NotBase64, ValueError, BadEvent):
+        pass
+    raise foreign_notices()
+
+
+def foreign_notices() -> Problem:
+    return bad_parameter("after", "this cursor is not from these notices; begin again")

@@ -13,12 +13,13 @@ import httpx
 import jwt
 import pytest
 
-from services.console import decide
+from services.console import decide, show
 from services.console.app import create_app
 from services.console.decide import Decider
 from services.core import codec, db, events, topics
 from services.core.errors import Retryable
 from services.core.produce import Outgoing, Sent
+from services.core.store.notices import Place
 from services.core.tokens import Issuers
 
 SECRET = b"decision-secret-decision-secret-0123"
@@ -238,6 +239,63 @@ async def test_queue_shows_text_spans_titles_and_what_to_send_back(pool, console
     assert item["published"] is None
     assert item["claim"] is None
     assert answer.json()["next"] is None
+
+
+async def test_queue_is_filtered_by_label_and_shows_effects(pool, console) -> None:
+    await a_discussion(pool)
+    await a_held_comment(pool, "c1")
+    await a_held_comment(pool, "c2", since=T0 + timedelta(seconds=1))
+    await pool.execute("UPDATE comments SET labels = '{insult,spam}' WHERE comment = 'c2'")
+    findings = [
+        events.FindingSeen(
+            "insults", "hold", would="reject", detail={"braked": "quota", "hits": 1_000},
+            effects={"labels": ["insult", "spam"], "score": 2.5},
+        ),
+        events.FindingSeen("shaded", "note", shadow=True, effects={"score": 9}),
+    ]  # fmt: skip
+    verdict = events.VerdictGiven("hold", "hash-1", findings)
+    await pool.execute(
+        "UPDATE outcomes SET verdict = $1 WHERE comment = 'c2'", codec.encode(verdict).decode()
+    )
+    [item] = (await console().get(f"{SITE}/queue", params={"label": "spam"})).json()["items"]
+    assert (item["comment"], item["labels"], item["score"]) == ("c2", ["insult", "spam"], 2.5)
+    assert item["findings"][0]["would"] == "reject"
+    assert item["findings"][0]["detail"] == {"braked": "quota", "hits": 1_000}
+    assert item["findings"][0]["effects"]["labels"] == ["insult", "spam"]
+    assert (await console().get(f"{SITE}/queue", params={"label": "none"})).json()["items"] == []
+    assert len((await console().get(f"{SITE}/queue")).json()["items"]) == 2
+    assert (await console().get(f"{SITE}/queue", params={"label": "Ж"})).status_code == 400
+    one = (await console().get(f"{SITE}/comments/a1/c2")).json()
+    assert one["labels"] == ["insult", "spam"]
+    assert one["outcomes"][0]["score"] == 2.5
+
+
+async def test_notices_of_a_channel_are_read_in_order(pool, console) -> None:
+    await a_discussion(pool)
+    for n in range(3):
+        await a_held_comment(pool, f"c{n}", body=f"текст {n}")
+        for channel in ("editors", "lawyers"):
+            await pool.execute(
+                "INSERT INTO notices (discussion, comment, revision, channel, site, rule,"
+                " recorded_at) VALUES ('gazette/a1', $1, 1, $2, 'gazette', 'insults', $3)",
+                f"c{n}", channel, T0,
+            )  # fmt: skip
+    address = f"{SITE}/notices?channel=editors"
+    first = (await console().get(f"{address}&limit=2")).json()
+    assert [item["comment"] for item in first["items"]] == ["c0", "c1"]
+    assert first["items"][0]["title"] == {"ru": "Оскорбления", "en": "Insults"}
+    assert (first["items"][0]["body"], first["items"][0]["status"]) == ("текст 0", "pending")
+    assert first["more"]
+    last = (await console().get(f"{address}&after={first['next']}")).json()
+    assert [item["comment"] for item in last["items"]] == ["c2"]
+    # Whoever comes back with the last `next` gets what is new since.
+    again = (await console().get(f"{address}&after={last['next']}")).json()
+    assert (again["items"], again["next"], again["more"]) == ([], last["next"], False)
+    assert (await console().get(f"{SITE}/notices")).status_code == 400
+    for cursor in ("zzz", show.after(Place(2**62, "gazette/a1", "c1", 1))):
+        refused = await console().get(f"{address}&after={cursor}")
+        assert (refused.status_code, refused.json()["code"]) == (400, "bad_parameter")
+    assert (await console(role="reader").get(address)).status_code == 403
 
 
 async def test_what_waits_for_a_score_is_not_in_the_queue_before_it_is_late(pool, console) -> None:

@@ -1,12 +1,12 @@
 -- The moderators' queue: what is held, who looks at it, what became of a decision.
 
 -- name: held_page
--- Oldest first, after a key; $5 narrows by reason ('' for all).
+-- Oldest first, after a key; $5 narrows by reason, $6 by label ('' for all).
 SELECT c.discussion, c.comment, c.author, c.author_name, c.parent, c.submitted_at, c.status,
        c.revision, c.published_revision, c.held_revision, c.held_reason, c.held_since,
        held.body AS held_body, held.written_at AS held_written_at, shown.body AS published_body,
        d.title, d.url, d.language, d.section,
-       claims.moderator AS claimed_by, claims.expires_at AS claim_expires_at,
+       c.labels, claims.moderator AS claimed_by, claims.expires_at AS claim_expires_at,
        (SELECT o.verdict FROM outcomes o
          WHERE o.discussion = c.discussion AND o.comment = c.comment
            AND o.revision = c.held_revision AND o.verdict IS NOT NULL
@@ -23,8 +23,9 @@ SELECT c.discussion, c.comment, c.author, c.author_name, c.parent, c.submitted_a
    AND c.held_since <= now()  -- what waits for a score is not in the queue yet
    AND (c.held_since, c.discussion, c.comment) > ($2, $3, $4)
    AND ($5 = '' OR c.held_reason = $5)
+   AND ($6 = '' OR $6 = ANY(c.labels))
  ORDER BY c.held_since, c.discussion, c.comment
- LIMIT $6;
+ LIMIT $7;
 
 -- name: reports_on
 -- Reports by reason, of the revisions asked for.
@@ -49,7 +50,7 @@ SELECT c.discussion, c.comment, c.status, c.revision, c.published_revision, c.he
 SELECT c.discussion, c.comment, c.author, c.author_name, c.parent, c.submitted_at, c.status,
        c.revision, c.published_revision, c.held_revision, c.held_reason, c.held_since,
        c.deleted_at, c.ruling, c.ruled_revision, c.ruled_by, c.ruled_at, c.ruling_reason,
-       d.title, d.url, d.language, d.section,
+       c.labels, d.title, d.url, d.language, d.section,
        claims.moderator AS claimed_by, claims.expires_at AS claim_expires_at
   FROM comments c
   JOIN discussions d ON d.discussion = c.discussion

@@ -47,6 +47,7 @@ class Told(NamedTuple):
     recorded_at: datetime
     written: int
     status: str
+    deleted_at: datetime | None
     newest_revision: int
     held_revision: int | None
     labels: Sequence[str]
@@ -65,6 +66,12 @@ async def add(connection: Connection, notices: Sequence[Notice]) -> None:
         first = {notice[:4]: notice for notice in reversed(notices)}
         rows = [first[key] for key in sorted(first)]
         await connection.execute(_SQL["add"], *map(list, zip(*rows, strict=True)))
+
+
+async def known(connection: Connection, place: Place) -> bool:
+    """Whether this database can have shown it: one that was restored or rebuilt counts anew."""
+    horizon: int = await connection.fetchval(_SQL["horizon"])
+    return place.written < horizon
 
 
 async def page(

@@ -81,6 +81,7 @@ class Held(Struct, frozen=True, kw_only=True):
     url: str
     language: str
     section: str
+    labels: list[str]
     claimed_by: str | None
     claim_expires_at: datetime | None
     verdict: VerdictGiven | None
@@ -98,6 +99,7 @@ class CommentFile(State, frozen=True, kw_only=True):
     parent: str | None
     submitted_at: datetime
     held_since: datetime | None
+    labels: list[str]
     title: str
     url: str
     language: str
@@ -190,9 +192,9 @@ _SQL = queries("queue")
 
 
 async def held_page(
-    connection: Connection, site: str, after: Place, limit: int, reason: str = ""
+    connection: Connection, site: str, after: Place, limit: int, reason: str = "", label: str = ""
 ) -> list[Held]:
-    """Held comments of a site, oldest first; `reason` "" for all."""
+    """Held comments of a site, oldest first; `reason` and `label` "" for all."""
     rows = await connection.fetch(
         _SQL["held_page"],
         site,
@@ -200,6 +202,7 @@ async def held_page(
         after.discussion,
         after.comment,
         reason,
+        label,
         limit,
     )
     return [Held(**{**row, "verdict": _verdict(row["verdict"])}) for row in rows]
