@@ -14,7 +14,7 @@ CREATE TABLE rulesets (
 );
 COMMENT ON TABLE rulesets IS 'Written by moderation in the order of control.v1; the highest version is in use';
 COMMENT ON COLUMN rulesets.files IS 'JSON: name -> text';
-COMMENT ON COLUMN rulesets.parent IS 'Hash of the ruleset that it replaces; empty: of the folder VECHE_RULES_DIR';
+COMMENT ON COLUMN rulesets.parent IS 'Hash of the ruleset that it replaces; at first of the folder VECHE_RULES_DIR';
 
 -- What waits for a second look. The console's own: left out of a rebuild.
 CREATE TABLE ruleset_proposals (

@@ -22,7 +22,7 @@ _VOTES: msgspec.json.Decoder[events.VoteCast] = msgspec.json.Decoder(events.Vote
 _VIEWS: msgspec.json.Decoder[events.DiscussionViewed] = msgspec.json.Decoder(
     events.DiscussionViewed
 )
-_CONTROL: msgspec.json.Decoder[events.SitePolicySet] = msgspec.json.Decoder(events.SitePolicySet)
+_CONTROL: msgspec.json.Decoder[events.ControlEvent] = msgspec.json.Decoder(events.ControlEvent)
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
@@ -51,7 +51,7 @@ def decode_views(raw: bytes) -> events.DiscussionViewed:
     return _decoded(_VIEWS, raw)
 
 
-def decode_control(raw: bytes) -> events.SitePolicySet:
+def decode_control(raw: bytes) -> events.ControlEvent:
     return _decoded(_CONTROL, raw)
 
 

@@ -45,6 +45,9 @@ ReportReason = Literal["spam", "insult", "hate", "threat", "illegal", "personal_
 VoteValue = Literal[-1, 0, 1]
 ScoreName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,63}(?!\n)$")]
 """NAME in a rule's `score(NAME)`."""
+RuleName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,63}(?!\n)$")]
+RuleVersion = Annotated[str, Meta(pattern=r"^[0-9a-f]{12}(?!\n)$")]
+RulesetHash = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}(?!\n)$")]
 Score = Annotated[float, Meta(ge=0.0, le=1.0)]
 
 
@@ -120,6 +123,17 @@ class ScoreOfComment(Struct, frozen=True, omit_defaults=True):
     """Its version, as the portal names it."""
 
 
+class UndoOnComment(Struct, frozen=True):
+    """What one version of a rule did to one revision is to be taken back."""
+
+    discussion: DiscussionId
+    comment: CommentId
+    revision: CommentRevision
+    rule: RuleName
+    version: RuleVersion
+    reason: Note
+
+
 class Vote(Struct, frozen=True, omit_defaults=True):
     discussion: DiscussionId
     value: VoteValue
@@ -142,6 +156,23 @@ class SitePolicy(Struct, frozen=True, omit_defaults=True):
     late_scores: Literal["publish", "hold"] = "publish"
     """What a rule cannot tell before a classifier answers: publish it, or let it wait, for half a
     minute and then for a moderator."""
+
+
+class ActivatedRuleset(Struct, frozen=True, omit_defaults=True):
+    """The whole ruleset: what judges from here on, on every site. The newest record wins."""
+
+    files: Annotated[dict[str, str], Meta(min_length=1, max_length=1_000)]
+    """Name within the folder → text."""
+    hash: RulesetHash
+    parent: RulesetHash
+    """Of the ruleset that it replaces: where another one judges by then, it takes no effect."""
+    author: ReaderId
+    approved_by: ReaderId
+    reason: Annotated[str, Meta(min_length=1, max_length=1_000)]
+    effect: dict[str, Any] = {}
+    """What a replay over the newest comments said that it changes."""
+    back_to: Annotated[int, Meta(ge=1)] | None = None
+    """The earlier version that this brings back, whatever judges by then."""
 
 
 # --- envelope -----------------------------------------------------------------------------------
@@ -218,6 +249,13 @@ class ScoreGiven(Envelope, frozen=True, tag="veche.score.given.v1"):
     data: ScoreOfComment
 
 
+class RuleUndone(Envelope, frozen=True, tag="veche.rule.undone.v1"):
+    """Its id follows from rule, version, comment and revision, so asking twice undoes once."""
+
+    signature: str
+    data: UndoOnComment
+
+
 class VoteCast(Envelope, frozen=True, tag="veche.vote.cast.v1"):
     data: Vote
 
@@ -233,6 +271,14 @@ class SitePolicySet(Envelope, frozen=True, tag="veche.site.policy_set.v1"):
     data: SitePolicy
 
 
+class RulesetActivated(Envelope, frozen=True, tag="veche.ruleset.activated.v1"):
+    """Signed by the console; it holds for the whole installation."""
+
+    site: Literal["*"]
+    signature: str
+    data: ActivatedRuleset
+
+
 CommentsEvent = (
     DiscussionOpened
     | DiscussionChanged
@@ -243,10 +289,14 @@ CommentsEvent = (
     | ReportFiled
     | DecisionMade
     | ScoreGiven
+    | RuleUndone
 )
 """What comments.v1 carries: everything whose order matters within a discussion."""
 
-Event = CommentsEvent | VoteCast | DiscussionViewed | SitePolicySet
+ControlEvent = SitePolicySet | RulesetActivated
+"""What control.v1 carries: what holds for a whole site, or for all."""
+
+Event = CommentsEvent | VoteCast | DiscussionViewed | ControlEvent
 
 
 # --- what Veche publishes -----------------------------------------------------------------------
@@ -290,6 +340,9 @@ RefusalReason = Literal[
     "revision_stale",
     "revision_unknown",
     "conflict",
+    "rule_not_found",
+    "ruled",
+    "not_as_left",
     "vote_parked_too_many",
     "vote_expired",
 ]

@@ -119,6 +119,24 @@ RULE_DEPARTURE = Gauge(
     "How far a rule's hit rate in the last full hour departs from its history, in deviations",
     ["rule"],
 )
+RULESET = Info("veche_ruleset", "The ruleset that this process judges with: hash and version")
+RULESET_VERSION = Gauge(
+    "veche_ruleset_version",
+    "Version of the ruleset that this process judges with; 0 is the folder's",
+)
+RULESET_NOT_LOADED = Gauge(
+    "veche_ruleset_not_loaded",
+    "Version of a newer ruleset that this process cannot load; 0 where there is none",
+)
+RULESET_SECONDS = Gauge("veche_ruleset_load_seconds", "How long this process took to load it")
+RULESETS = Counter(
+    "veche_rulesets_total", "Rulesets of control.v1, by what became of them", ["result"]
+)
+RULES_UNDONE = Counter(
+    "veche_rules_undone_total",
+    "Comments of which a rule's verdict was taken back, by their status then or why not",
+    ["result"],
+)
 NOTICES = Counter("veche_notices_total", "Notices of rules, by channel", ["channel"])
 SCORES_APPLIED = Counter(
     "veche_scores_applied_total",

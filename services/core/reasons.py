@@ -56,6 +56,18 @@ REFUSED: Mapping[str, Text] = {
         "Комментарий изменился, пока решение принималось; посмотрите на него снова.",
         "The comment changed while the decision was made; look at it again.",
     ),
+    "rule_not_found": Text(
+        "Эта версия правила не останавливала комментарий.",
+        "This version of the rule did not stop the comment.",
+    ),
+    "ruled": Text(
+        "Модератор уже решил судьбу этой версии комментария.",
+        "A moderator has ruled on this revision already.",
+    ),
+    "not_as_left": Text(
+        "С тех пор с комментарием случилось другое; его посмотрит модератор.",
+        "Something else happened to the comment since; a moderator looks at it.",
+    ),
     "vote_parked_too_many": Text(
         "Слишком много ваших голосов ждёт комментариев, которых ещё нет.",
         "Too many of your votes wait for comments that do not exist yet.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import sys
 from contextlib import AsyncExitStack
@@ -16,10 +17,10 @@ from services.core.discussion import LiveJudge
 from services.core.model import Settings
 from services.core.rules import load
 from services.core.rules.brakes import rejecting
-from services.moderation import decode, learn, queue, rebuild
+from services.moderation import control, decode, learn, queue, rebuild
 from services.moderation.brakes import Braking
 from services.moderation.departures import Departures
-from services.moderation.handle import Moderation, set_policies
+from services.moderation.handle import Moderation
 from services.moderation.rules import Rules
 from services.moderation.scores import Models, Scoring
 
@@ -32,6 +33,8 @@ async def run() -> None:
     probing = settings.Probes.read(port=9092)
     secret = settings.secret("VECHE_DECISION_SECRET")
     ruleset = load(settings.rules_texts(settings.rules_dir()))
+    # Hundreds of thousands of words that stay: the collector need not walk them every time.
+    gc.freeze()
     metrics.BUILD.info({"version": version("veche"), "ruleset": ruleset.hash})
     judge = Braking(LiveJudge(Rules(ruleset)), lambda: ruleset, settings.brakes())
     braked = rejecting(ruleset)
@@ -51,7 +54,7 @@ async def run() -> None:
             topics.MODERATION_GROUP,
             [
                 Source(topics.COMMENTS, decode.comments(secret), moderation),
-                Source(topics.CONTROL, decode.control(secret), set_policies),
+                Source(topics.CONTROL, decode.control(secret), control.take_effect),
             ],
         )
         await stack.enter_async_context(lifecycle.loop_lag())

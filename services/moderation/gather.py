@@ -15,6 +15,7 @@ from services.core.events import (
     CommentSubmitted,
     DiscussionKey,
     ReportFiled,
+    RuleUndone,
     ScoreGiven,
     SitePolicy,
 )
@@ -61,6 +62,7 @@ async def gather(
     await comments.load_bodies(connection, states, _written(causes))
     await comments.load_reports(connection, states, _reported(causes))
     await outcomes.load_judged(connection, states, _scored(causes))
+    await outcomes.load_verdicts(connection, states, _undone(causes))
     history = await facts.history(connection, causes, windows)
     written = [cause.recorded_at for cause in causes if cause.reading is not None]
     history.tallies = await rule_hits.lately(connection, braked, written)
@@ -103,4 +105,12 @@ def _scored(causes: Sequence[Cause]) -> set[tuple[str, str, int]]:
         (cause.key, event.data.comment, event.data.revision)
         for cause in causes
         if isinstance(event := cause.event, ScoreGiven)
+    }
+
+
+def _undone(causes: Sequence[Cause]) -> set[tuple[str, str, int]]:
+    return {
+        (cause.key, event.data.comment, event.data.revision)
+        for cause in causes
+        if isinstance(event := cause.event, RuleUndone)
     }

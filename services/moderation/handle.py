@@ -26,9 +26,10 @@ from services.core.events import (
     OutcomeRecorded,
     Policy,
     ReportFiled,
+    RuleUndone,
     ScoreGiven,
     SitePolicy,
-    SitePolicySet,
+    VerdictGiven,
 )
 from services.core.rules import History, Submission, Windows, effects
 from services.core.rules.brakes import Version
@@ -40,7 +41,6 @@ from services.core.store import (
     notices,
     outbox,
     outcomes,
-    policies,
     rule_hits,
 )
 from services.moderation.gather import Gathered, gather
@@ -166,21 +166,22 @@ class Moderation:
         return topics.OUTCOMES, cause.key.encode(), codec.encode(record)
 
 
-async def set_policies(connection: Connection, batch: Batch[SitePolicySet]) -> None:
-    """A batch of control.v1: the newest record of a site wins."""
-    newest = {record.event.site: record.event.data for record in batch.records}
-    await policies.put(connection, newest)
-
-
 def take_in(history: History, cause: Cause, effect: Effect, state: State) -> None:
     """What the verdict means for comments that come after: counts of rules, limits of authors."""
-    if effect.outcome is None or (verdict := effect.outcome.verdict) is None:
+    if (verdict := given(cause, effect)) is None or effect.outcome is None:
         return
     if history.tallies is not None and not isinstance(cause.event, ScoreGiven):
         history.tallies.judged(cause.recorded_at, verdict)
     if slowed := effects.limit(verdict):
         comment = state.comments[effect.outcome.comment]
         history.limited((comment.site, comment.author), cause.recorded_at + slowed)
+
+
+def given(cause: Cause, effect: Effect) -> VerdictGiven | None:
+    """The verdict that rules gave on this event: one that an undo leaves is no new one."""
+    if effect.outcome is None or isinstance(cause.event, RuleUndone):
+        return None
+    return effect.outcome.verdict
 
 
 def told_to(applied: Sequence[Applied]) -> list[notices.Notice]:
@@ -197,7 +198,7 @@ def told_to(applied: Sequence[Applied]) -> list[notices.Notice]:
         )
         for cause, effect in applied
         if effect.outcome is not None
-        for channel, rule in effects.notices(effect.outcome.verdict).items()
+        for channel, rule in effects.notices(given(cause, effect)).items()
     ]
 
 
@@ -228,17 +229,19 @@ def measure(topic: str, applied: Sequence[Applied]) -> None:
             continue
         if outcome.result == "refused":
             metrics.REFUSALS.labels(outcome.reason).inc()
-        if outcome.verdict is not None:
-            metrics.VERDICTS.labels(outcome.verdict.action).inc()
-            for finding in outcome.verdict.findings:
+        if (verdict := given(cause, effect)) is not None:
+            metrics.VERDICTS.labels(verdict.action).inc()
+            for finding in verdict.findings:
                 metrics.FINDINGS.labels(finding.rule, finding.action).inc()
                 if braked := finding.detail.get("braked"):
                     metrics.RULE_BRAKED.labels(finding.rule, braked).inc()
-            for channel in effects.notices(outcome.verdict):
+            for channel in effects.notices(verdict):
                 metrics.NOTICES.labels(channel).inc()
         match cause.event:
             case DecisionMade() as decision:
                 metrics.DECISIONS.labels(decision.data.ruling, outcome.result).inc()
+            case RuleUndone():
+                metrics.RULES_UNDONE.labels(outcome.reason or outcome.status).inc()
             case ScoreGiven():
                 metrics.SCORES_APPLIED.labels(outcome.reason or outcome.result).inc()
             case ReportFiled() as report:

@@ -13,12 +13,12 @@ from services.core import codec, db, settings, topics
 from services.core.consume import Batch, Record, Source, read_to_ends
 from services.core.db import Connection
 from services.core.discussion import Judge, RecordedJudge
-from services.core.events import CommentsEvent, DecisionMade, ScoreGiven
+from services.core.events import CommentsEvent
 from services.core.rules import Windows
 from services.core.rules.brakes import Version
 from services.core.store import rebuild
-from services.moderation import decode
-from services.moderation.handle import Moderation, set_policies
+from services.moderation import control, decode
+from services.moderation.handle import Moderation
 
 log = logging.getLogger("services.moderation.rebuild")
 
@@ -41,7 +41,7 @@ class Remoderation:
             # What has an outcome was signed well once, whatever the console's key is now.
             event = record.event
             known = (discussion, event_id, digest.hex()) in recorded
-            if isinstance(event, DecisionMade | ScoreGiven) and not known:
+            if isinstance(event, decode.Signed) and not known:
                 decode.check(event, self.secret)
         judge = RecordedJudge(recorded, self.judge)
         await Moderation(judge, self.windows, self.braked)(connection, batch)
@@ -62,7 +62,7 @@ async def run(
             ends = await rebuild.ends(connection)
         handle = Remoderation(judge, windows, secret, braked)
         for source in (
-            Source(topics.CONTROL, decode.control(secret), set_policies),
+            Source(topics.CONTROL, decode.control(secret), control.take_effect),
             Source(topics.COMMENTS, codec.decode_comments, handle),
         ):
             dead = await read_to_ends(

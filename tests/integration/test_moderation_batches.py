@@ -18,7 +18,8 @@ from services.core.db import Pool
 from services.core.discussion import LiveJudge, RecordedJudge
 from services.core.rules import Facts, Ruleset, Submission, load
 from services.moderation import queue
-from services.moderation.handle import Moderation, set_policies
+from services.moderation import control
+from services.moderation.handle import Moderation
 from services.moderation.rules import Rules
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -203,12 +204,12 @@ async def test_scores_are_judged_alike_in_batches_of_any_size(pool: Pool, late_s
         signature="x",
     ))  # fmt: skip
     rows = records(a_day(seed=5, count=500))
-    await run(pool, set_policies, [policy], 1, "control.v1")
+    await run(pool, control.take_effect, [policy], 1, "control.v1")
     await run(pool, moderation(ruleset), rows, 1)
     one_by_one = await tables(pool)
     for size in (2_000, 17):
         await empty(pool)
-        await run(pool, set_policies, [policy], 1, "control.v1")
+        await run(pool, control.take_effect, [policy], 1, "control.v1")
         await run(pool, moderation(ruleset), rows, size)
         assert await tables(pool) == one_by_one
     scored = {
@@ -319,7 +320,7 @@ async def test_a_flood_is_held_though_it_comes_in_one_batch(pool: Pool, ruleset:
 async def test_policy_of_the_site_holds_first(pool: Pool, ruleset: Ruleset) -> None:
     data = events.SitePolicy(policy="hold_first")
     policy = event(events.SitePolicySet, data, actor="admin", id="p1", signature="x")
-    await run(pool, set_policies, records([policy]), 10, topic="control.v1")
+    await run(pool, control.take_effect, records([policy]), 10, topic="control.v1")
     await run(pool, moderation(ruleset), records([opened("d1"), said("d1", "c1", "текст")]), 10)
     row = (await all_outcomes(pool))[-1]
     assert (row["result"], row["reason"], row["status"]) == ("held", "policy", "pending")
@@ -342,7 +343,7 @@ async def test_recorded_outcomes_are_taken_and_not_told_again(pool: Pool, rulese
     )
     rows = records(a_day(seed=10, count=300))
     await run(pool, moderation(ruleset), rows[:200], 50)
-    await run(pool, set_policies, records([policy]), 10, topic="control.v1")
+    await run(pool, control.take_effect, records([policy]), 10, topic="control.v1")
     await run(pool, moderation(ruleset), rows[200:], 50)
     live = await tables(pool)
     async with pool.acquire() as connection:
@@ -358,7 +359,7 @@ async def test_recorded_outcomes_are_taken_and_not_told_again(pool: Pool, rulese
 
     rebuilding = Moderation(RecordedJudge(recorded, LiveJudge(never)), ruleset.windows)
     # Site policies come first in a rebuild, whatever they were when the comments came.
-    await run(pool, set_policies, records([policy]), 10, topic="control.v1")
+    await run(pool, control.take_effect, records([policy]), 10, topic="control.v1")
     await run(pool, rebuilding, rows, 2_000)
     assert await tables(pool) == live
     async with pool.acquire() as connection:

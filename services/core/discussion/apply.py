@@ -9,6 +9,7 @@ from services.core.discussion.outcome import refused
 from services.core.discussion.reports import reported
 from services.core.discussion.scores import scored
 from services.core.discussion.state import Cause, Effect, State
+from services.core.discussion.undoing import undone
 from services.core.events import (
     CommentDeleted,
     CommentEdited,
@@ -18,6 +19,7 @@ from services.core.events import (
     DiscussionClosed,
     DiscussionOpened,
     ReportFiled,
+    RuleUndone,
     ScoreGiven,
     SitePolicy,
 )
@@ -44,6 +46,8 @@ def apply(state: State, cause: Cause, policy: SitePolicy, verdict_of: VerdictOf)
             return decided(state, cause, event)
         case ScoreGiven():
             return scored(state, cause, event, verdict_of)
+        case RuleUndone():
+            return undone(state, cause, event)
         case CommentEdited():
             return edited(state, cause, event, policy, verdict_of)
         case CommentDeleted():

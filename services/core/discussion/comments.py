@@ -25,6 +25,7 @@ from services.core.events import (
     CommentSubmitted,
     Policy,
     SitePolicy,
+    VerdictGiven,
 )
 from services.core.rules import Reading, Submission, effects
 from services.core.rules.judge import LIMITED, POLICY, RULE_ERROR
@@ -200,11 +201,16 @@ def _ruled(before: Comment | None, judgement: Judgement, policy: SitePolicy) -> 
         if policy.late_scores == "hold" and wanted(verdict, shadow=False):
             return Ruled("hold", SCORE)
         return Ruled("publish", "")
+    return Ruled(verdict.action, why(verdict))
+
+
+def why(verdict: VerdictGiven) -> str:
+    """The reason of a hold or a reject: a rule, or what of the machinery it was alone."""
     of_action = {finding.rule for finding in verdict.findings if finding.action == verdict.action}
     for name in (RULE_ERROR, LIMITED, POLICY):
         if name in of_action and of_action <= {RULE_ERROR, LIMITED, POLICY}:
-            return Ruled(verdict.action, name)
-    return Ruled(verdict.action, "rule")
+            return name
+    return "rule"
 
 
 def _since(comment: Comment, reason: str, cause: Cause) -> datetime:

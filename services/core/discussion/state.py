@@ -18,8 +18,10 @@ from services.core.events import (
     Outcome,
     Policy,
     ReportReason,
+    RuleUndone,
     Ruling,
     Status,
+    VerdictGiven,
 )
 from services.core.rules import Reading
 
@@ -155,13 +157,19 @@ class State:
     """(comment, revision) → distinct reporters."""
     judged: dict[tuple[str, int], Judged] = field(default_factory=dict)
     """(comment, revision) → of the revisions that scores are given of."""
+    verdicts: dict[tuple[str, int], list[VerdictGiven]] = field(default_factory=dict)
+    """(comment, revision) → its own verdict and those of scores since, of those to be undone."""
+    undone: dict[tuple[str, int], set[tuple[str, str]]] = field(default_factory=dict)
+    """(comment, revision) → (rule, version) taken back before, of those to be undone."""
     digests: dict[str, set[bytes]] = field(default_factory=dict)
     """Event id → digests of the events with this id that have an outcome."""
 
     def absorb(self, cause: Cause, effect: Effect) -> None:
         if effect.outcome is not None:
             self.digests.setdefault(cause.event.id, set()).add(cause.digest)
-            if effect.outcome.verdict is not None:
+            if isinstance(cause.event, RuleUndone):
+                self._absorb_undone(cause.event, effect.outcome)
+            elif effect.outcome.verdict is not None:
                 self._absorb_judged(cause, effect.outcome)
         if effect.discussion is not None:
             self.discussion = effect.discussion
@@ -174,8 +182,16 @@ class State:
             named = (report.comment, report.revision)
             self.report_counts[named] = self.report_counts.get(named, 0) + 1
 
+    def _absorb_undone(self, event: RuleUndone, outcome: Outcome) -> None:
+        if outcome.result == "applied":
+            said = event.data
+            taken_back = self.undone.setdefault((said.comment, said.revision), set())
+            taken_back.add((said.rule, said.version))
+
     def _absorb_judged(self, cause: Cause, outcome: Outcome) -> None:
         name = (outcome.comment, outcome.revision)
+        assert outcome.verdict is not None
+        self.verdicts.setdefault(name, []).append(outcome.verdict)
         before = self.judged.get(name)
         self.judged[name] = Judged(
             before.recorded_at if before else cause.recorded_at,

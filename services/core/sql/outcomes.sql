@@ -15,8 +15,20 @@ SELECT o.discussion, o.comment, o.revision, o.recorded_at, o.facts
   JOIN unnest($1::text[], $2::text[], $3::integer[]) AS asked (discussion, comment, revision)
     ON o.discussion = asked.discussion AND o.comment = asked.comment
    AND o.revision = asked.revision
- WHERE o.verdict IS NOT NULL
+ WHERE o.verdict IS NOT NULL AND o.cause <> 'veche.rule.undone.v1'
  ORDER BY o.recorded_at
+
+-- name: verdicts_named
+-- Every verdict on the revisions asked for, and which rules were undone since.
+SELECT o.discussion, o.comment, o.revision, o.verdict, o.facts -> 'undone' ->> 'rule' AS rule,
+       o.facts -> 'undone' ->> 'version' AS version
+  FROM outcomes o
+  JOIN (SELECT DISTINCT * FROM unnest($1::text[], $2::text[], $3::integer[])
+               AS each (discussion, comment, revision)) AS asked
+    ON o.discussion = asked.discussion AND o.comment = asked.comment
+   AND o.revision = asked.revision
+ WHERE o.verdict IS NOT NULL
+ ORDER BY o.recorded_at, o.event_id COLLATE "C", o.event_digest
 
 -- name: add
 INSERT INTO outcomes (discussion, event_id, event_digest, cause, comment, revision, result, reason,

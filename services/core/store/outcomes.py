@@ -9,7 +9,7 @@ from typing import Any
 from services.core import codec, db
 from services.core.db import Connection
 from services.core.discussion import Judged, State
-from services.core.events import DiscussionKey, Outcome
+from services.core.events import DiscussionKey, Outcome, VerdictGiven
 
 _SQL = db.queries("outcomes")
 
@@ -47,6 +47,25 @@ async def load_judged(
             if before
             else Judged(row["recorded_at"], facts)
         )
+
+
+async def load_verdicts(
+    connection: Connection,
+    states: Mapping[DiscussionKey, State],
+    named: Collection[tuple[str, str, int]],
+) -> None:
+    """For (discussion, comment, revision): the verdicts, and what was undone of them."""
+    if not named:
+        return
+    rows = await connection.fetch(_SQL["verdicts_named"], *map(list, zip(*named, strict=True)))
+    for row in rows:
+        state = states[row["discussion"]]
+        name = (row["comment"], row["revision"])
+        if row["rule"] is not None:
+            state.undone.setdefault(name, set()).add((row["rule"], row["version"]))
+        else:
+            verdict = codec.decode(row["verdict"], VerdictGiven)
+            state.verdicts.setdefault(name, []).append(verdict)
 
 
 async def add(

@@ -25,6 +25,8 @@ async def of(connection: Connection, sites: Collection[str]) -> dict[str, SitePo
 
 
 async def put(connection: Connection, policies: Mapping[str, SitePolicy]) -> None:
+    if not policies:
+        return
     sites = sorted(policies)
     await connection.execute(
         _SQL["put"],

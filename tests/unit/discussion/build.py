@@ -19,6 +19,7 @@ from services.core.discussion import (
 from services.core.events import FindingSeen, Outcome, Policy, SitePolicy, VerdictGiven
 from services.core.rules import Submission, fold, read
 
+VERSION = "0123456789ab"
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 
@@ -32,7 +33,14 @@ def stated(submission: Submission, policy: Policy, facts: dict[str, Any]) -> Jud
     if first == "ask":
         return Judgement(asking(facts), facts)
     action: Any = first if first in ("hold", "reject") else "publish"
-    findings = [] if action == "publish" else [FindingSeen(rule="stated", action=action)]
+    findings = []
+    if action != "publish":
+        findings.append(FindingSeen(rule="stated", action=action, version=VERSION))
+    for word in submission.reading.original.split()[1:]:  # `hold also:reject`: of another rule
+        if word.startswith("also:"):
+            other: Any = word.removeprefix("also:")
+            findings.append(FindingSeen(rule="other", action=other, version=VERSION))
+            action = "reject" if "reject" in (action, other) else other
     if policy == "hold_first":
         findings.append(FindingSeen(rule="policy", action="hold"))
         action = "hold" if action == "publish" else action
@@ -143,6 +151,12 @@ class Table:
     def score(self, comment: str, name: str, value: float, revision: int = 1) -> Outcome:
         data = events.ScoreOfComment(self.discussion, comment, revision, name, value)
         return self._named(events.ScoreGiven, data, "scorer", "", signature="")
+
+    def undo(
+        self, comment: str, rule: str = "stated", revision: int = 1, version: str = VERSION
+    ) -> Outcome:
+        data = events.UndoOnComment(self.discussion, comment, revision, rule, version, "mistaken")
+        return self._named(events.RuleUndone, data, "admin", "", signature="")
 
     def comment(self, name: str) -> Comment:
         return self.state.comments[name]
