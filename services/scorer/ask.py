@@ -45,6 +45,8 @@ class Asking:
         self._secret = secret
         self._at_once = at_once
         self._clock = clock
+        # After that another copy may take it: this one is dead, or its answer was not told.
+        self._mine = timedelta(seconds=endpoint.longest_seconds + SEND_SECONDS)
         self._running: set[asyncio.Task[None]] = set()
         self._tidied: datetime | None = None
         self._failing = ""
@@ -85,7 +87,7 @@ class Asking:
             return
         now = self._clock()
         async with db.transaction(self._pool) as connection:
-            taken = await wanted_scores.take(connection, now, now + WAIT, room)
+            taken = await wanted_scores.take(connection, now, now + self._mine, room)
         for one in taken:
             task = asyncio.create_task(self._settle(one), name=f"ask:{one.comment}")
             self._running.add(task)

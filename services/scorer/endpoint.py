@@ -16,9 +16,9 @@ from services.core.errors import BadEvent
 from services.core.events import Score, ScoreName
 from services.core.store.wanted_scores import Taken
 
-ATTEMPTS = 3
 PAUSES = (0.2, 0.6)
 """Seconds before the second and the third attempt."""
+ATTEMPTS = 1 + len(PAUSES)
 MOST_BYTES = 64 * 1024
 """Of an answer."""
 FAILURES = 5
@@ -77,6 +77,11 @@ class Endpoint:
         self._deadline = deadline_seconds
         self._sleep = sleep
         self.breaker = Breaker()
+
+    @property
+    def longest_seconds(self) -> float:
+        """How long `ask` takes at most."""
+        return ATTEMPTS * self._deadline + sum(PAUSES)
 
     async def ask(self, one: Taken) -> Answer:
         """Raises NoAnswer after the last attempt."""
