@@ -14,16 +14,14 @@ from bench.ground import ROOT, Ground
 from services.core.settings import environment
 from services.embedded.child import Child, answers, free_ports
 
-ON_UVLOOP = ("reader",)
-"""Services whose loop is uvloop's; what stands beside them runs on the same loop."""
 ADDED_BY_THE_SERVER = ("date",)
 
 
 @contextmanager
 def constant(
-    ground: Ground, answer: httpx.Response, raw: bytes, *, service: str, buffer: int | None = None
+    ground: Ground, answer: httpx.Response, raw: bytes, *, buffer: int | None = None
 ) -> Iterator[str]:
-    """The URL of a server as `service` is, that answers `answer`'s status and headers and `raw`."""
+    """The URL of a server, on the same loop as ours, with `answer`'s status and headers, and `raw`."""
     (port,) = free_ports(1)
     file = ground.home / f"answer-{port}.json"
     headers = [pair for pair in answer.headers.items() if pair[0] not in ADDED_BY_THE_SERVER]
@@ -33,7 +31,6 @@ def constant(
                 "status": answer.status_code,
                 "headers": headers,
                 "body": base64.b64encode(raw).decode(),
-                "uvloop": service in ON_UVLOOP,
                 "buffer": buffer,
             }
         )

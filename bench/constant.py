@@ -7,7 +7,6 @@ that; it reads the request's body first, as a server must.
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
 import sys
@@ -46,5 +45,4 @@ async def main(port: int, stated: dict[str, Any]) -> None:
 if __name__ == "__main__":
     port, file = sys.argv[1:]
     stated = json.loads(Path(file).read_text())
-    run = uvloop.run if stated.get("uvloop", True) else asyncio.run
-    run(main(int(port), stated))
+    uvloop.run(main(int(port), stated))

@@ -141,12 +141,12 @@ async def feed_row(ground: Ground) -> list[Figure]:
             ground.tell(f"feed_read_304: answers {seen.statuses}")
             return seen.per_second
 
-        with constant(ground, answer, raw, service="reader", buffer=SOCKET_BUFFER) as beside:
+        with constant(ground, answer, raw, buffer=SOCKET_BUFFER) as beside:
             full = await ground.alternate(
                 "feed_read", {"veche": ours, "constant": lambda: rate(read(beside))}
             )
         unchanged = await ask_unchanged(reader + PATH)
-        with constant(ground, unchanged, b"", service="reader", buffer=SOCKET_BUFFER) as beside:
+        with constant(ground, unchanged, b"", buffer=SOCKET_BUFFER) as beside:
             again = await ground.alternate(
                 "feed_read_304",
                 {"veche": ours_304, "constant": lambda: rate(revalidate(beside))},

@@ -77,7 +77,7 @@ async def ingest_row(ground: Ground) -> list[Figure]:
             headers={"authorization": f"Bearer {ground.trust.mint(site=SITE)}"},
         )
 
-    with constant(ground, answer, answer.content, service="ingest") as beside:
+    with constant(ground, answer, answer.content) as beside:
 
         async def fixed() -> float:
             return (await post(beside)).per_second

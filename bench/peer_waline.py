@@ -109,7 +109,7 @@ async def opened(ground: Ground) -> AsyncIterator[Waline]:
     await connection.execute(TABLES)
     (port,) = free_ports(1)
     nobody = httpx.Response(200, json={"services": []})
-    with constant(ground, nobody, nobody.content, service="waline") as sign_in:
+    with constant(ground, nobody, nobody.content) as sign_in:
         child = Child(
             "waline",
             ["node", folder / "node_modules/@waline/vercel/vanilla.js", str(port)],

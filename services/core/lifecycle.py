@@ -11,6 +11,8 @@ from contextlib import asynccontextmanager, suppress
 from importlib.metadata import version
 from typing import Any
 
+import uvloop
+
 from services.core import logs, metrics, settings
 from services.core.errors import BadRuleset, Misconfigured, VecheError
 
@@ -19,7 +21,7 @@ log = logging.getLogger(__name__)
 Run = Coroutine[Any, Any, None]
 
 
-def start(run: Callable[[], Run], runner: Callable[[Run], None] = asyncio.run) -> int:
+def start(run: Callable[[], Run], runner: Callable[[Run], None] = uvloop.run) -> int:
     """Runs a process to its end; the exit code: 0, 1 where it failed by name, 2 misconfigured."""
     code = 0
     try:

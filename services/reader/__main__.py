@@ -9,8 +9,6 @@ import time
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 
-import uvloop
-
 from services.core import db, lifecycle, probes, settings, topics
 from services.core.consume.tail import tail
 from services.core.db import Pool
@@ -135,4 +133,4 @@ async def run() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(lifecycle.start(run, uvloop.run))
+    sys.exit(lifecycle.start(run))
