@@ -21,7 +21,7 @@ ADDED_BY_THE_SERVER = ("date",)
 def constant(
     ground: Ground, answer: httpx.Response, raw: bytes, *, buffer: int | None = None
 ) -> Iterator[str]:
-    """The URL of a server, on the same loop as ours, with `answer`'s status and headers, and `raw`."""
+    """The URL of a server on the same loop as ours: `answer`'s status and headers, and `raw`."""
     (port,) = free_ports(1)
     file = ground.home / f"answer-{port}.json"
     headers = [pair for pair in answer.headers.items() if pair[0] not in ADDED_BY_THE_SERVER]
