@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from services.core import codec, metrics, topics
 from services.core.consume import Batch
@@ -47,6 +48,9 @@ from services.moderation.gather import Gathered, gather
 
 Applied = tuple[Cause, Effect]
 
+KEPT_LONGER = timedelta(hours=1)
+"""Partitions do not go on side by side: what one still asks another has left behind."""
+
 
 @dataclass(frozen=True)
 class Moderation:
@@ -63,6 +67,10 @@ class Moderation:
         applied = self._apply(gathered)
         await self._store(connection, batch, gathered, applied)
         measure(batch.topic, applied)
+
+    async def sweep(self, connection: Connection, topic: str, partition: int) -> None:
+        """Removes what no window reaches any more."""
+        await facts.sweep_near(connection, partition, self.windows.near + KEPT_LONGER)
 
     def _apply(self, gathered: Gathered) -> list[Applied]:
         applied = []
@@ -129,6 +137,9 @@ class Moderation:
         await comments.add_reports(connection, [e.report for e in effects if e.report])
         await facts.add_totals(connection, batch.partition, gathered.history)
         await facts.add_limits(connection, batch.partition, gathered.history)
+        await facts.add_near(
+            connection, batch.partition, gathered.history, batch.records[-1].recorded_at
+        )
         if gathered.history.tallies is not None:
             await rule_hits.add(connection, batch.partition, gathered.history.tallies)
         await notices.add(connection, told_to(applied))

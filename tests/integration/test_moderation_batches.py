@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from prometheus_client import REGISTRY
@@ -17,8 +19,7 @@ from services.core.consume import Batch, Record
 from services.core.db import Pool
 from services.core.discussion import LiveJudge, RecordedJudge
 from services.core.rules import Facts, Ruleset, Submission, load
-from services.moderation import queue
-from services.moderation import control
+from services.moderation import control, queue
 from services.moderation.handle import Moderation
 from services.moderation.rules import Rules
 
@@ -110,7 +111,7 @@ async def tables(pool: Pool) -> dict[str, list[tuple[Any, ...]]]:
 async def empty(pool: Pool) -> None:
     async with pool.acquire() as connection:
         await connection.execute(
-            f"TRUNCATE {', '.join(TABLES)}, outbox, dirty_discussions, changed_comments"
+            f"TRUNCATE {', '.join(TABLES)}, near_bands, reporter_totals, outbox, dirty_discussions, changed_comments"
         )
 
 
@@ -364,6 +365,65 @@ async def test_recorded_outcomes_are_taken_and_not_told_again(pool: Pool, rulese
     assert await tables(pool) == live
     async with pool.acquire() as connection:
         assert await connection.fetchval("SELECT count(*) FROM outbox") == 0
+
+
+NEAR = """
+- {id: own, when: "near(author, 5m) >= 2", then: note, TEXTS}
+- {id: wave, when: "near(site, 3m) >= 4", then: hold, TEXTS}
+- {id: many, when: "authors(near, 5m) >= 3", then: note, TEXTS}
+""".replace("TEXTS", "title: {ru: а, en: a}, reason: {ru: а, en: a}")
+
+
+async def test_nearly_equal_texts_count_alike_in_batches_of_any_size(pool: Pool) -> None:
+    chance = random.Random(5)
+    ruleset = load({"near.yml": NEAR})
+    offers = [
+        "Зарабатывайте от ста тысяч в месяц не выходя из дома, подробности у оператора",
+        "Продаём слонов с доставкой по всей стране, звоните нашему менеджеру сегодня",
+        "Хорошая статья",
+    ]
+    told: list[Any] = [opened("d1"), opened("D2")]
+    for n in range(300):
+        name = {"discussion": chance.choice(["d1", "D2"]), "comment": f"{chance.choice('aB')}{n}"}
+        body = f"{chance.choice(offers)} {chance.choice(['', 'срочно', '481516', 'друзья'])}"
+        by = f"reader{chance.randrange(5)}"
+        stated = NOON + timedelta(seconds=15 * chance.randrange(40))
+        told.append(said(**name, body=body, by=by, occurredat=stated, role="importer"))
+        if chance.random() < 0.2:
+            edit = events.CommentRewrite(**name, body=body + " да")
+            told.append(event(events.CommentEdited, edit, actor=by, id=f"edit{n}"))
+    rows = records(told)
+    await run(pool, moderation(ruleset), rows, 1)
+    one_by_one = await tables(pool)
+    for size in (2_000, 17):
+        await empty(pool)
+        await run(pool, moderation(ruleset), rows, size)
+        assert await tables(pool) == one_by_one
+    seen = {
+        (key, value)
+        for row in await all_outcomes(pool)
+        for key, value in json.loads(row["facts"] or "{}").items()
+        if "near" in key
+    }
+    assert {value for key, value in seen if key == "authors(near, 5m)"} >= {1, 2, 3, 4, 5}
+
+
+async def test_old_bands_are_swept_by_the_partition_s_own_time(pool: Pool) -> None:
+    handle = moderation(load({"near.yml": NEAR}))
+    rows = records([opened("d1"), said("d1", "c1", "Хорошая статья, спасибо за неё автору газеты")])
+    await run(pool, handle, rows, 10)
+    async with db.transaction(pool) as connection:
+        for hours, left in ((1, 4), (2, 0)):
+            await connection.execute(
+                "INSERT INTO fences (consumer_group, topic, partition, topic_id, next_offset,"
+                " record_at, epoch, owner) VALUES ('moderation', 'comments.v1', 2, $2, 2, $1, 1, '')"
+                " ON CONFLICT (consumer_group, topic, partition) DO UPDATE"
+                " SET record_at = excluded.record_at",
+                NOON + timedelta(hours=hours),
+                UUID(int=1),
+            )
+            await handle.sweep(connection, "comments.v1", 2)
+            assert await connection.fetchval("SELECT count(*) FROM near_bands") == left
 
 
 async def all_outcomes(pool: Pool) -> list[Any]:

@@ -22,6 +22,7 @@ from services.cli.rules import lines
 from services.core.errors import Misconfigured
 from services.core.events import DiscussionKey
 from services.core.rules import Facts, Ruleset, Submission, replay
+from services.core.rules.near import Signature, signature
 from services.core.rules.reading import read
 from services.core.rules.replay import Seen
 from services.core.rules.timeline import STATUS, Timeline
@@ -49,6 +50,8 @@ class Known(NamedTuple):
     hashes: bytes
     stated: dict[int, Mapping[str, Any]]
     """Recorded facts, by place."""
+    signatures: list[Signature]
+    """Where a rule asks for nearly equal texts."""
 
 
 class Chunk(NamedTuple):
@@ -152,6 +155,8 @@ class Run:
                 discussion, told.id, revision, site, author, datetime.fromtimestamp(seconds, UTC),
                 replay.unread(body_hash),
             )  # fmt: skip
+            if chunk.known.signatures:
+                timeline.signed(body_hash, chunk.known.signatures[place])
             facts = timeline.facts(comment, stated, windows=not timeless)
             first = chunk.seen[chunk.which[place]]
             seen = replay.settle(first, facts, ruleset)
@@ -172,6 +177,7 @@ def _judge(start: int) -> Chunk:
     numbers: dict[Seen, int] = {}
     named: list[tuple[str, DiscussionKey, str, float, int]] = []
     hashes: list[bytes] = []
+    signatures: list[Signature] = []
     stated: dict[int, Mapping[str, Any]] = {}
     for number in range(start, min(start + CHUNK, len(raw))):
         line = lines.decoded(raw[number])
@@ -188,10 +194,12 @@ def _judge(start: int) -> Chunk:
                 (comment.site, comment.discussion, comment.author, seconds, comment.revision)
             )
             hashes.append(reading.body_hash)
+            if ruleset.windows.near_most:
+                signatures.append(signature(reading))
         places.append(number - start)
         told.append(Told(comment.comment, lines.bad(line, label), line.warm))
         which.append(numbers.setdefault(seen, len(numbers)))
-    known = Known(named, b"".join(hashes), stated) if timed else None
+    known = Known(named, b"".join(hashes), stated, signatures) if timed else None
     return Chunk(places, told, which, list(numbers), known)
 
 

@@ -10,9 +10,10 @@ from bisect import bisect_right, insort
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
 from services.core.events import DiscussionKey, Policy
+from services.core.rules.near import Signature, alike, signature
 from services.core.rules.reading import Reading
 
 if TYPE_CHECKING:
@@ -62,6 +63,9 @@ class Windows(NamedTuple):
     own_copies_most: int = 0
     site_copies_most: int = 0
     """Uses of the same text, by the author and on the site; repeats count them."""
+    near: timedelta = timedelta()
+    near_most: int = 0
+    """Uses of nearly the same text that are looked at, of each band."""
     first: bool = False
     """Whether a rule asks since when an author writes."""
     queries: tuple[Query, ...] = ()
@@ -75,6 +79,17 @@ class Use(NamedTuple):
     discussion: str
     comment: str
     author: str
+
+
+class NearUse(NamedTuple):
+    """One revision among those that share a band, in time order."""
+
+    at: datetime
+    discussion: str
+    comment: str
+    revision: int
+    author: str
+    bits: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +113,8 @@ Author = tuple[str, str]
 """(site, author)."""
 Text = tuple[str, bytes]
 """(site, body hash)."""
+Band = tuple[str, int]
+"""(site, a number that signatures of nearly equal texts share)."""
 
 
 @dataclass(slots=True)
@@ -118,10 +135,15 @@ class History:
     """Those of this batch: what the store writes."""
     tallies: Tallies | None = None
     """What rules did lately, where brakes may ask."""
+    signatures: dict[bytes, Signature] = field(default_factory=dict)
+    """By body hash."""
+    new_near: list[tuple[Band, NearUse]] = field(default_factory=list)
+    """What this batch adds: what the store writes."""
     _recent: dict[Author, list[Use]] = field(default_factory=dict)
     _own_copies: dict[tuple[Author, bytes], list[Use]] = field(default_factory=dict)
     _site_copies: dict[Text, list[Use]] = field(default_factory=dict)
     _first: dict[Author, datetime] = field(default_factory=dict)
+    _near: dict[Band, list[NearUse]] = field(default_factory=dict)
 
     def found_first(self, author: Author, at: datetime) -> None:
         self._first[author] = at
@@ -135,6 +157,24 @@ class History:
     def found_site_copies(self, text: Text, uses: Iterable[Use]) -> None:
         self._site_copies[text] = sorted(set(uses))
 
+    def found_near(self, band: Band, uses: Iterable[NearUse]) -> None:
+        self._near[band] = sorted(set(uses))
+
+    def signature(self, reading: Reading) -> Signature:
+        known = self.signatures.get(reading.body_hash)
+        if known is None:
+            known = self.signatures[reading.body_hash] = signature(reading)
+        return known
+
+    def forget_near(self, before: datetime) -> None:
+        """What no window reaches any more."""
+        self.signatures.clear()
+        self.new_near.clear()
+        for band, uses in list(self._near.items()):
+            del uses[: bisect_right(uses, before, key=lambda use: use.at)]
+            if not uses:
+                del self._near[band]
+
     def written(self, submission: Submission) -> None:
         """Takes in a revision that was stored, whatever its verdict."""
         author = (submission.site, submission.author)
@@ -145,6 +185,15 @@ class History:
             _add(self._recent.setdefault(author, []), use)
         _add(self._own_copies.setdefault((author, text[1]), []), use)
         _add(self._site_copies.setdefault(text, []), use)
+        if self.windows.near_most:
+            said = self.signature(submission.reading)
+            near = NearUse(
+                submission.at, submission.discussion, submission.comment, submission.revision,
+                submission.author, said.bits,
+            )  # fmt: skip
+            for number in said.bands:
+                _add(self._near.setdefault((submission.site, number), []), near)
+                self.new_near.append(((submission.site, number), near))
 
     def limited(self, author: Author, until: datetime) -> None:
         """Takes in that a rule slows the author down; the latest end counts."""
@@ -193,9 +242,21 @@ class History:
                 self._site_copies.get((submission.site, body_hash)),
                 submission, windows.copies, windows.site_copies_most,
             )  # fmt: skip
+            near = self._nearly_equal(submission) if windows.near_most else ()
             for query in windows.queries:
-                values[query.key] = answer(query, submission, recent, own, site)
+                values[query.key] = answer(query, submission, recent, own, site, near)
         return Facts(values, policy, self.tallies)
+
+    def _nearly_equal(self, submission: Submission) -> tuple[Use, ...]:
+        """Of each band the newest are looked at; other comments' nearly equal texts are left."""
+        said, windows = self.signature(submission.reading), self.windows
+        found: set[Use] = set()
+        for number in said.bands:
+            uses = self._near.get((submission.site, number))
+            for use in _newest(uses, submission, windows.near, windows.near_most):
+                if alike(said.bits, use.bits):
+                    found.add(Use(use.at, use.discussion, use.comment, use.author))
+        return tuple(found)
 
 
 def answer(
@@ -204,11 +265,14 @@ def answer(
     recent: tuple[Use, ...],
     own: tuple[Use, ...],
     site: tuple[Use, ...],
+    near: tuple[Use, ...] = (),
 ) -> Value:
-    """What a query comes to: the uses are earlier ones, other comments', the newest last."""
-    uses = {"author": own, "site": site, "copies": site, "near": ()}.get(query.over, ())
+    """What a query comes to: the uses are earlier ones, other comments'."""
+    uses = {"author": own, "site": site, "copies": site, "near": near}.get(query.over, ())
     if query.what in ("count", "discussions"):
         uses = recent
+    elif query.what == "near":
+        uses = near
     since = submission.at - query.window
     inside = [use for use in uses if use.at > since]
     match query.what, query.over:
@@ -220,26 +284,34 @@ def answer(
             return len({use.discussion for use in inside} | {submission.discussion})
         case "copies", _:
             return len({(use.discussion, use.comment) for use in inside})
-        case "authors", "copies":
+        case "near", "author":
+            own_ones = (use for use in inside if use.author == submission.author)
+            return len({(use.discussion, use.comment) for use in own_ones})
+        case "near", "site":
+            return len({(use.discussion, use.comment) for use in inside})
+        case "authors", _:
             return len({use.author for use in inside} | {submission.author})
     return None
 
 
-def _add(uses: list[Use], use: Use) -> None:
+_Used = TypeVar("_Used", Use, NearUse)
+
+
+def _add(uses: list[_Used], use: _Used) -> None:
     position = bisect_right(uses, use)
     if not position or uses[position - 1] != use:
         insort(uses, use)
 
 
 def _newest(
-    uses: list[Use] | None, submission: Submission, window: timedelta, most: int
-) -> tuple[Use, ...]:
+    uses: list[_Used] | None, submission: Submission, window: timedelta, most: int
+) -> tuple[_Used, ...]:
     """The newest `most` uses in (at − window, at], the comment itself left out."""
     if not uses or not most:
         return ()
     name = (submission.discussion, submission.comment)
     since = submission.at - window
-    found: list[Use] = []
+    found: list[_Used] = []
     position = bisect_right(uses, submission.at, key=lambda use: use.at)
     while position and len(found) < most:
         position -= 1

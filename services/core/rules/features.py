@@ -91,7 +91,7 @@ def _mixed_words(comment: Submission) -> int:
 
 
 def _invisible(comment: Submission) -> int:
-    if comment.reading.origins is None:
+    if not comment.reading.odd:
         return 0
     return sum(map("\u200b\u200c\u2060\u00ad\ufeff\u3164\u2800".count, comment.reading.original))
 
@@ -146,8 +146,9 @@ FACTS: dict[str, Fact] = {
     "copies(author)": Fact("number", "other comments by the author, same text", "window", False),
     "copies(site)": Fact("number", "other comments on the site, same text", "window", False),
     "authors(copies)": Fact("number", "authors of the same text, this one too", "window", False),
-    "near(site)": Fact("number", "other comments with nearly the same text", "window"),
-    "authors(near)": Fact("number", "authors of nearly the same text, this one too", "window"),
+    "near(author)": Fact("number", "the same by the author, nearly equal texts", "window", False),
+    "near(site)": Fact("number", "the same by anybody", "window", False),
+    "authors(near)": Fact("number", "authors of nearly equal texts", "window", False),
     "score": Fact("number", "what a classifier says, 0–1", "name"),
 }
 """Gathered for the comment; `name(what, window)`. Those that may be unknown say so."""

@@ -28,6 +28,7 @@ from services.core.rules.detect import DETECTORS
 from services.core.rules.document import Stated, stated_rules
 from services.core.rules.expression import Comparison, Holds
 from services.core.rules.facts import Submission, Windows
+from services.core.rules.near import BANDS
 from services.core.rules.reading import read
 from services.core.rules.rule import Rule
 
@@ -228,8 +229,8 @@ def _scope(rule: Rule) -> Callable[[Submission], bool]:
 
 def _windows(comparisons: Iterable[Comparison]) -> Windows:
     queries = {}
-    recent = copies = timedelta()
-    most = {"recent": 0, "author": 0, "site": 0}
+    recent = copies = near = timedelta()
+    most = {"recent": 0, "author": 0, "site": 0, "near": 0}
     first = False
     for each in comparisons:
         first = first or each.key == "author.age_days"
@@ -239,12 +240,13 @@ def _windows(comparisons: Iterable[Comparison]) -> Windows:
         queries[query.key] = query
         bound = int(float(each.bound)) + 1 if isinstance(each.bound, int | float) else 1
         # Of these only some of what is looked at counts.
-        bound = bound * 10 if query.over in ("author_here", "copies") else bound
+        bound = bound * 10 if query.over in ("author_here", "copies", "near") else bound
         bound = bound * 10 if query.what == "discussions" else bound
         if query.what in ("count", "discussions"):
             recent, kind = max(recent, query.window), "recent"
-        elif query.over == "near":
-            continue
+        elif query.what == "near" or query.over == "near":
+            bound = bound * 10 if query.over == "author" else bound * 5
+            near, kind = max(near, query.window), "near"
         else:
             copies = max(copies, query.window)
             kind = "author" if query.over == "author" else "site"
@@ -255,6 +257,8 @@ def _windows(comparisons: Iterable[Comparison]) -> Windows:
         copies=copies,
         own_copies_most=most["author"],
         site_copies_most=most["site"],
+        near=near,
+        near_most=-(-most["near"] // BANDS),
         first=first,
         queries=tuple(queries[key] for key in sorted(queries)),
     )

@@ -9,11 +9,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from services.core.rules.facts import Facts, History, Submission, Value, Windows
+from services.core.rules.near import Signature
+
+_FORGET_EVERY = 1_000
+"""Comments written."""
 
 
 class Timeline:
     def __init__(self, windows: Windows) -> None:
         self._history = History(windows)
+        self._written = 0
+
+    def signed(self, body_hash: bytes, signature: Signature) -> None:
+        """For a submission without its text: the signature worked out elsewhere."""
+        self._history.signatures[body_hash] = signature
 
     def facts(
         self,
@@ -31,6 +40,10 @@ class Timeline:
     def written(self, submission: Submission, status: str) -> None:
         """Takes in a comment that became `published`, `pending` or `rejected`."""
         self._history.written(submission)
+        self._written += 1
+        windows = self._history.windows
+        if windows.near_most and self._written % _FORGET_EVERY == 0:
+            self._history.forget_near(submission.at - windows.near)
         self._history.moved((submission.site, submission.author), None, status)
 
 

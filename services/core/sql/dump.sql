@@ -42,9 +42,16 @@ WHERE (published, rejected) <> (0, 0)
 ORDER BY site COLLATE "C", author COLLATE "C", slot
 
 -- name: reports
-SELECT discussion, comment, revision, reporter, reason, note, event_id, filed_at
+SELECT discussion, comment, revision, reporter, reason, note, event_id, filed_at, settled
 FROM reports
 ORDER BY discussion COLLATE "C", comment COLLATE "C", revision, reporter COLLATE "C"
+
+-- name: reporter_totals
+-- Zeros as in author_totals.
+SELECT site, reporter, slot, upheld, dismissed
+FROM reporter_totals
+WHERE (upheld, dismissed) <> (0, 0)
+ORDER BY site COLLATE "C", reporter COLLATE "C", slot
 
 -- name: outcomes
 SELECT discussion, event_id, event_digest, cause, comment, revision, result, reason, status,

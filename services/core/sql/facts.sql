@@ -82,3 +82,38 @@ INSERT INTO author_limits (site, author, slot, until)
 SELECT * FROM unnest($1::text[], $2::text[], $3::smallint[], $4::timestamptz[])
 ON CONFLICT (site, author, slot) DO UPDATE
    SET until = greatest(author_limits.until, excluded.until)
+
+-- name: near
+-- $6 the window, $7 the most: the newest revisions that share a band, of each band asked for.
+SELECT DISTINCT asked.site, asked.band, found.written_at AS at, found.discussion, found.comment,
+       found.revision, found.author, found.bits
+  FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::timestamptz[])
+       AS asked (site, band, discussion, comment, at)
+ CROSS JOIN LATERAL (
+       SELECT n.written_at, n.discussion, n.comment, n.revision, n.author, n.bits
+         FROM near_bands n
+        WHERE n.site = asked.site AND n.band = asked.band
+          AND n.written_at > asked.at - $6::interval AND n.written_at <= asked.at
+          AND (n.discussion, n.comment) <> (asked.discussion, asked.comment)
+        ORDER BY n.written_at DESC, n.discussion COLLATE "C" DESC, n.comment COLLATE "C" DESC,
+                 n.revision DESC
+        LIMIT $7) AS found
+
+-- name: add_near
+INSERT INTO near_bands (site, band, written_at, discussion, comment, revision, author, bits, slot,
+                        recorded_at)
+SELECT site, band, written_at, discussion, comment, revision, author, bits, $9, $10
+  FROM unnest($1::text[], $2::bigint[], $3::timestamptz[], $4::text[], $5::text[], $6::integer[],
+              $7::text[], $8::bytea[])
+       AS new (site, band, written_at, discussion, comment, revision, author, bits)
+
+-- name: sweep_near
+-- Of one slot, $2 behind the newest record of its partition; at most $3 rows.
+DELETE FROM near_bands
+ WHERE ctid = ANY(ARRAY(
+       SELECT n.ctid FROM near_bands n
+        WHERE n.slot = $1
+          AND n.recorded_at < (SELECT f.record_at - $2::interval FROM fences f
+                                WHERE f.consumer_group = 'moderation' AND f.topic = 'comments.v1'
+                                  AND f.partition = $1)
+        LIMIT $3))

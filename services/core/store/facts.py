@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from services.core import db
 from services.core.db import Connection
 from services.core.discussion import Cause
 from services.core.rules import History, Windows
-from services.core.rules.facts import Author, Totals, Use
+from services.core.rules.facts import Author, Band, NearUse, Totals, Use
+from services.core.rules.near import BITS
 
 _SQL = db.queries("facts")
 
+_SIGNATURE = BITS // 8
+_SWEPT = 10_000
+"""Rows that one sweep removes, at most."""
+
 
 async def history(connection: Connection, causes: Sequence[Cause], windows: Windows) -> History:
-    """The history that every event with a body is judged on: five statements at most."""
+    """The history that every event with a body is judged on: six statements at most."""
     history = History(windows)
     written = [cause for cause in causes if cause.reading is not None]
     if not written:
@@ -53,7 +59,36 @@ async def history(connection: Connection, causes: Sequence[Cause], windows: Wind
         )  # fmt: skip
         for text, uses in _by(rows, "site", "body_hash").items():
             history.found_site_copies(text, uses)
+    if windows.near_most:
+        await _load_near(connection, history, written)
     return history
+
+
+async def add_near(
+    connection: Connection, partition: int, history: History, recorded_at: datetime
+) -> None:
+    """Writes the bands of what the batch wrote; `recorded_at` is that of its newest record."""
+    if not history.new_near:
+        return
+    rows = history.new_near
+    await connection.execute(
+        _SQL["add_near"],
+        [site for (site, _), _ in rows],
+        [band for (_, band), _ in rows],
+        [use.at for _, use in rows],
+        [use.discussion for _, use in rows],
+        [use.comment for _, use in rows],
+        [use.revision for _, use in rows],
+        [use.author for _, use in rows],
+        [use.bits.to_bytes(_SIGNATURE) for _, use in rows],
+        partition,
+        recorded_at,
+    )
+
+
+async def sweep_near(connection: Connection, partition: int, kept: timedelta) -> None:
+    """Removes bands that were recorded longer ago than `kept`, by the partition's own time."""
+    await connection.execute(_SQL["sweep_near"], partition, kept, _SWEPT)
 
 
 async def add_totals(connection: Connection, partition: int, history: History) -> None:
@@ -95,6 +130,32 @@ async def _load_totals(connection: Connection, history: History, authors: set[Au
         history.totals[row["site"], row["author"]] = Totals(row["published"], row["rejected"])
         if row["until"] is not None:
             history.limits[row["site"], row["author"]] = row["until"]
+
+
+async def _load_near(connection: Connection, history: History, written: Sequence[Cause]) -> None:
+    windows = history.windows
+    asked = {
+        (cause.event.site, band, cause.key, getattr(cause.event.data, "comment", ""), cause.at)
+        for cause in written
+        if cause.reading is not None
+        for band in history.signature(cause.reading).bands
+    }
+    columns = [list(column) for column in zip(*asked, strict=True)]
+    rows = await connection.fetch(_SQL["near"], *columns, windows.near, windows.near_most)
+    grouped: dict[Band, list[NearUse]] = defaultdict(list)
+    for row in rows:
+        grouped[row["site"], row["band"]].append(
+            NearUse(
+                row["at"],
+                row["discussion"],
+                row["comment"],
+                row["revision"],
+                row["author"],
+                int.from_bytes(row["bits"]),
+            )
+        )
+    for band, uses in grouped.items():
+        history.found_near(band, uses)
 
 
 def _by(rows: Sequence[Any], *names: str) -> dict[Any, list[Use]]:

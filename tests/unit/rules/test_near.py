@@ -1,0 +1,101 @@
+"""Nearly equal texts: what is alike, and that counting does not depend on order of arrival."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.core.events import DiscussionKey
+from services.core.rules import History, Submission, load, read
+from services.core.rules.near import alike, signature
+from services.core.rules.timeline import Timeline
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+OFFER = "Зарабатывайте от ста тысяч в месяц не выходя из дома, подробности у нашего оператора"
+RULES = """
+- {id: own, when: "near(author, 1h) >= 3", then: note, TEXTS}
+- {id: wave, when: "near(site, 1h) >= 3", then: hold, TEXTS}
+- {id: many, when: "authors(near, 1h) >= 3", then: note, TEXTS}
+""".replace("TEXTS", "title: {ru: а, en: a}, reason: {ru: а, en: a}")
+WINDOWS = load({"near.yml": RULES}).windows
+
+
+def said(text: str, n: int, *, by: str = "anna", at: datetime = NOON) -> Submission:
+    return Submission(DiscussionKey("portal/d"), f"c{n}", 1, "portal", by, at, read(text))
+
+
+def near(one: str, other: str) -> bool:
+    a, b = signature(read(one)), signature(read(other))
+    return bool(set(a.bands) & set(b.bands)) and alike(a.bits, b.bits)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        OFFER.upper() + "!!!",
+        OFFER.replace("ста", "двухсот"),
+        "Друзья! " + OFFER,
+        OFFER + " 481516",
+        OFFER.replace("оператора", "менеджера"),
+    ],
+)
+def test_a_text_with_a_word_changed_or_added_is_nearly_equal(other: str) -> None:
+    assert near(OFFER, other)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "Зарабатывать честно трудно, подробности в статье",
+        "Дом стоит сто тысяч в месяц, и оператор связи не выходит на связь с нашим домом",
+        "",
+    ],
+)
+def test_other_texts_are_not(other: str) -> None:
+    assert not near(OFFER, other)
+
+
+def test_short_texts_are_like_equal_ones_only() -> None:
+    assert near("Спасибо за статью!", "спасибо, за статью")
+    assert not near("Спасибо за статью!", "Спасибо за статьи!")
+
+
+@given(st.text(max_size=300))
+def test_texts_that_read_the_same_have_one_signature(text: str) -> None:
+    again = read(text + " ")
+    assert again.body_hash == read(text).body_hash
+    assert signature(again) == signature(read(text))
+
+
+def test_others_and_own_are_counted_apart_within_the_window() -> None:
+    history = History(WINDOWS)
+    for n in range(4):
+        by = "anna" if n < 2 else f"reader{n}"
+        history.written(said(f"{OFFER} {n}{n}{n}", n, by=by, at=NOON + timedelta(minutes=n)))
+    history.written(said("Совсем другой комментарий о погоде в нашем городе", 5))
+    asked = said(f"{OFFER} 777", 9, at=NOON + timedelta(minutes=10))
+    values = history.facts(asked, "publish_first").values
+    assert values["near(author, 1h)"] == 2
+    assert values["near(site, 1h)"] == 4
+    assert values["authors(near, 1h)"] == 3
+    late = said(f"{OFFER} 777", 9, at=NOON + timedelta(minutes=62))
+    assert history.facts(late, "publish_first").values["near(site, 1h)"] == 1
+
+
+def test_an_edit_is_not_near_itself() -> None:
+    history = History(WINDOWS)
+    history.written(said(OFFER, 1))
+    assert history.facts(said(OFFER + " да", 1), "publish_first").values["near(site, 1h)"] == 0
+
+
+def test_a_timeline_forgets_what_no_window_reaches() -> None:
+    timeline = Timeline(WINDOWS)
+    for n in range(3_000):
+        timeline.written(said(f"{OFFER} {n}", n, at=NOON + timedelta(minutes=n)), "published")
+    assert sum(map(len, timeline._history._near.values())) < 4 * 2_000
+    asked = said(OFFER, 5_000, at=NOON + timedelta(minutes=3_000))
+    counted = timeline.facts(asked).values["near(site, 1h)"]
+    assert isinstance(counted, int) and 50 <= counted <= 59  # cut well above what rules ask
