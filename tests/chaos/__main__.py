@@ -20,10 +20,12 @@ from typing import Any
 import uvloop
 
 from services.embedded.child import end_guard
-from tests.chaos import nemesis, planting
-from tests.chaos.nemesis import build_clock_shim, plan
+from tests.chaos import planting
+from tests.chaos.faults.machine import build_clock_shim
 from tests.chaos.run import Result, run
-from tests.chaos.stack import ROOT, Servers
+from tests.chaos.schedule import plan
+from tests.chaos.servers import Servers
+from tests.processes import ROOT
 
 BUILD = ROOT / "build"
 
@@ -31,6 +33,10 @@ BUILD = ROOT / "build"
 def shown(result: Result) -> dict[str, Any]:
     violations = {name: asdict(finding) for name, finding in result.findings.items()}
     recoveries = sorted(seconds for _, seconds, _ in result.recoveries)
+
+    def ran(kind: str, what: str) -> int:
+        return int(getattr(result.tallies.get(kind), what, 0))
+
     return {
         "seed": result.seed,
         "events_acknowledged": result.acknowledged,
@@ -42,6 +48,8 @@ def shown(result: Result) -> dict[str, Any]:
         "rebuild_seconds": result.rebuild_seconds,
         "faults": {name: asdict(tally) for name, tally in sorted(result.tallies.items())},
         "faults_ran": sum(tally.ran for tally in result.tallies.values()),
+        "unknown_commits": ran("unknown_commit", "ran") + ran("unknown_commits", "struck"),
+        "zombies": ran("pause_consumer", "struck"),
         "invariants": violations,
         "recovery_seconds": {
             "count": len(recoveries),
@@ -59,6 +67,7 @@ async def main() -> int:
     planted = os.environ.get("PLANTED") or "none"
     brokers = int(os.environ.get("BROKERS") or 1)
     kinds = os.environ.get("KINDS") or ""
+    long = events >= 50_000
     began = time.monotonic()
     # Ends by way of every `finally`: servers stop, disks are unmounted.
     task = asyncio.current_task()
@@ -85,10 +94,10 @@ async def main() -> int:
                 wanted = kinds.split(",")
                 faulty = [wanted[n % len(wanted)] for n in range(faults)]
             result = await run(
-                servers, seed=seed, events=events, plan=faulty, long=events >= 100_000,
+                servers, seed=seed, events=events, plan=faulty, long=long,
                 rebuild=True, seconds=float(os.environ.get("WITHIN") or 0) or None,
                 history_file=BUILD / "chaos-history.jsonl", clock_shim=shim, tell=tell,
-                logs=BUILD / "chaos-logs", batch=60 if events < 50_000 else 250,
+                logs=BUILD / "chaos-logs", batch=480 if long else 60,
             )  # fmt: skip
             report |= shown(result)
             for name, finding in result.findings.items():
@@ -114,5 +123,4 @@ async def main() -> int:
 
 
 if __name__ == "__main__":
-    assert nemesis.KINDS
     sys.exit(uvloop.run(main()))

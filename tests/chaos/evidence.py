@@ -9,6 +9,8 @@ import asyncio
 import hashlib
 import json
 import os
+import sys
+from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -22,9 +24,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from services.core import topics
 from tests.chaos.history import lines
 from tests.chaos.model import Model, Record
-from tests.chaos.nemesis import letter_place
 from tests.chaos.stack import Stack
-from tests.chaos.traffic import SITE
+from tests.chaos.world import SITE
 
 INPUTS = (topics.COMMENTS, topics.VOTES, topics.VIEWS)
 Place = tuple[str, int, int]
@@ -60,6 +61,18 @@ TABLES = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """What is kept of a good record once the model took it: a million of them are read."""
+
+    topic: str
+    partition: int
+    offset: int
+    discussion: str
+    id: str
+    type: str
+
+
 @dataclass
 class Published:
     """One record of strips.v1 or feeds.v1."""
@@ -79,7 +92,7 @@ class Evidence:
     reads: list[Mapping[str, Any]] = field(default_factory=list)
     streamed: list[Mapping[str, Any]] = field(default_factory=list)
     own: list[Mapping[str, Any]] = field(default_factory=list)
-    records: list[Record] = field(default_factory=list)
+    records: list[Logged] | list[Record] = field(default_factory=list)
     injected: set[str] = field(default_factory=set)
     poison: dict[Place, str] = field(default_factory=dict)
     poison_values: dict[Place, bytes | None] = field(default_factory=dict)
@@ -130,22 +143,18 @@ def instant(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
+ORDER = {"fail": 0, "maybe": 1, "ok": 2}
+
+
 def read_history(evidence: Evidence, file: Path) -> None:
-    order = {"fail": 0, "maybe": 1, "ok": 2}
     events: dict[int, str] = {}
     for line in lines(file):
         match line["type"]:
             case "invoke":
                 events[line["op"]] = line["event"]
-                evidence.invoked.setdefault(line["event"], "maybe")
             case "ok" | "fail" | "maybe" as said:
                 event = events.pop(line["op"])
-                before = evidence.invoked.get(event, "maybe")
-                # An attempt that failed says nothing about another one that may have arrived.
-                if said == "fail" and before == "maybe" and event not in events.values():
-                    evidence.invoked[event] = evidence.invoked.get(event, "maybe")
-                if order[said] >= order[before]:
-                    evidence.invoked[event] = said
+                _note(evidence, event, said)
                 if "receipt" in line:
                     topic, partition, offset = line["receipt"]
                     evidence.receipts.append((event, (topic, partition, offset)))
@@ -155,17 +164,27 @@ def read_history(evidence: Evidence, file: Path) -> None:
                 evidence.streamed.append(line)
             case "own":
                 evidence.own.append(line)
+    for event in events.values():  # never answered
+        _note(evidence, event, "maybe")
+
+
+def _note(evidence: Evidence, event: str, said: str) -> None:
+    """An attempt that failed says nothing about another one that may have arrived."""
+    before = evidence.invoked.get(event, "fail")
+    evidence.invoked[event] = max(before, said, key=ORDER.__getitem__)
 
 
 async def read_topics(evidence: Evidence, stack: Stack) -> None:
-    """Every record of every topic, from the first to the last at this moment."""
-    names = [name for name in topics.declared() if topics.CONTROL not in name]
-    names.remove(topics.FEEDS)
+    """Every record of every topic, from the first to the last at this moment, in the order that
+    the model wants; what is many is looked at as it passes."""
+    rest = [name for name in topics.declared() if name not in (*INPUTS, topics.FEEDS)]
+    rest = [name for name in rest if topics.CONTROL not in name]
 
     def take(name: str, record: Any) -> None:
         _take(evidence, name, record)
 
-    await _read(evidence, stack, names, take)
+    for names in ([topics.COMMENTS], [topics.VOTES], [topics.VIEWS], rest):
+        await _read(evidence, stack, names, take)
     strips = {(one.key, one.version): one for one in evidence.strips}
     feeds = _Feeds(evidence, strips)
     await _read(evidence, stack, [topics.FEEDS], feeds.take)
@@ -231,6 +250,14 @@ async def _read(
         await consumer.stop()
 
 
+def letter_place(value: bytes) -> tuple[Place, bytes | None]:
+    """Where a dead letter's record is, and the bytes that it repeats."""
+    letter = json.loads(value)
+    raw = letter["value"]
+    place = (letter["topic"], letter["partition"], letter["offset"])
+    return place, None if raw is None else b64decode(raw)
+
+
 def _take(evidence: Evidence, topic: str, record: Any) -> None:
     place = (topic, record.partition, record.offset)
     if topic in INPUTS:
@@ -238,17 +265,22 @@ def _take(evidence: Evidence, topic: str, record: Any) -> None:
             evidence.poison_values[place] = record.value
             return
         try:
-            event = json.loads(record.value)
-        except ValueError:  # nobody said that it is bad
+            event = msgspec.json.decode(record.value)
+        except (ValueError, TypeError):  # nobody said that it is bad
             evidence.poison_values[place] = record.value
             evidence.poison[place] = "unexplained"
             return
         at = datetime.fromtimestamp(record.timestamp / 1000, UTC)
-        evidence.records.append(Record(topic, record.partition, record.offset, at, event))
+        good = Record(topic, record.partition, record.offset, at, event)
+        evidence.model.take(good)
+        evidence.records.append(
+            Logged(topic, good.partition, good.offset, sys.intern(good.discussion), good.id,
+                   sys.intern(good.type))
+        )  # fmt: skip
     elif topic.endswith(".dead"):
         evidence.letters.append(letter_place(record.value))
     elif topic == topics.OUTCOMES:
-        evidence.told.append(json.loads(record.value))
+        evidence.told.append(msgspec.json.decode(record.value))
     elif record.value is not None:
         data = msgspec.json.decode(record.value)["data"]
         key = f"{data['site']}/{data['discussion']}"
@@ -310,7 +342,6 @@ async def collect(
     for service in stack.services.values():
         with suppress(OSError):
             evidence.descriptors[service.label] = len(os.listdir(f"/proc/{service.child.pid}/fd"))  # noqa: PTH208
-    pools = {"ingest": 0, "moderation": 4, "counters": 4, "publisher": 6, "reader": 8, "console": 8}
+    pools = {"ingest": 0, "moderation": 8, "counters": 4, "publisher": 6, "reader": 8, "console": 8}
     evidence.connections_allowed = sum(pools[s.name] for s in stack.services.values())
-    evidence.model = Model().fold(evidence.records)
     return evidence

@@ -37,6 +37,14 @@ class Record:
     event: Mapping[str, Any]
 
     @property
+    def id(self) -> str:
+        return str(self.event["id"])
+
+    @property
+    def type(self) -> str:
+        return str(self.event["type"])
+
+    @property
     def discussion(self) -> str:
         return f"{self.event['site']}/{self.event['data']['discussion']}"
 
@@ -153,17 +161,21 @@ class Model:
     # --- folding
 
     def fold(self, records: Iterable[Record]) -> Model:
-        """`records` in any order of topics and partitions, each partition by offset."""
-        parts: dict[str, list[Record]] = {"comments.v1": [], "votes.v1": [], "views.v1": []}
-        for record in records:
-            if record.topic in parts:
-                parts[record.topic].append(record)
-        for record in sorted(parts["comments.v1"], key=lambda r: (r.partition, r.offset)):
-            self.outcomes += self.comments_event(record)
-        self._votes(sorted(parts["votes.v1"], key=lambda r: (r.partition, r.offset)))
-        for record in parts["views.v1"]:
-            self._view(record)
+        """`records` in any order."""
+        place = {"comments.v1": 0, "votes.v1": 1, "views.v1": 2}
+        for record in sorted(records, key=lambda r: (place[r.topic], r.partition, r.offset)):
+            self.take(record)
         return self
+
+    def take(self, record: Record) -> None:
+        """All of comments.v1 comes first, then all of votes.v1, then views.v1; each partition by
+        its offsets. How partitions of one topic mingle changes nothing."""
+        if record.topic == "comments.v1":
+            self.outcomes += self.comments_event(record)
+        elif record.topic == "votes.v1":
+            self._vote(record)
+        else:
+            self._view(record)
 
     def comments_event(self, record: Record) -> list[Outcome]:
         """Nothing where the very same event was heard before."""
@@ -335,37 +347,32 @@ class Model:
 
     # --- votes and views
 
-    def _votes(self, records: Iterable[Record]) -> None:
-        totals: dict[tuple[str, int], list[int]] = {}
-        for record in records:
-            event = record.event
-            discussion, target = record.discussion, event["data"].get("comment") or ""
-            voter, value = event["actor"], event["data"]["value"]
-            key = (discussion, target, voter)
-            if target:
-                known = self.discussions.get(discussion)
-                comment = known.comments.get(target) if known else None
-                if comment is None:
-                    self.parked.add((*key, record.offset))
-                    continue
-                if comment.author == voter:
-                    self.refused_votes.add((discussion, event["id"], "own_vote"))
-                    continue
-            ballot = self.votes.setdefault(key, Ballot(0, []))
-            repeated = [change for change in ballot.changes if change[:-3] == event["id"]]
-            if repeated:
-                if int(repeated[0][-2:]) != value:
-                    self.refused_votes.add((discussion, event["id"], "id_taken"))
-                continue
-            before, ballot.value = ballot.value, value
-            ballot.changes = [f"{event['id']}:{value:+d}", *ballot.changes[: REMEMBERED - 1]]
-            if not target and before != value:
-                place = (discussion, record.partition)
-                total = totals.setdefault(place, [0, 0])
-                for sign, side in ((1, 0), (-1, 1)):
-                    total[side] += (value == sign) - (before == sign)
-                steps = self.vote_prefixes.setdefault(place, [(0, 0)])
-                steps.append((total[0], total[1]))
+    def _vote(self, record: Record) -> None:
+        event = record.event
+        discussion, target = record.discussion, event["data"].get("comment") or ""
+        voter, value = event["actor"], event["data"]["value"]
+        key = (discussion, target, voter)
+        if target:
+            known = self.discussions.get(discussion)
+            comment = known.comments.get(target) if known else None
+            if comment is None:
+                self.parked.add((*key, record.offset))
+                return
+            if comment.author == voter:
+                self.refused_votes.add((discussion, record.id, "own_vote"))
+                return
+        ballot = self.votes.setdefault(key, Ballot(0, []))
+        repeated = [change for change in ballot.changes if change[:-3] == record.id]
+        if repeated:
+            if int(repeated[0][-2:]) != value:
+                self.refused_votes.add((discussion, record.id, "id_taken"))
+            return
+        before, ballot.value = ballot.value, value
+        ballot.changes = [f"{record.id}:{value:+d}", *ballot.changes[: REMEMBERED - 1]]
+        if not target and before != value:
+            steps = self.vote_prefixes.setdefault((discussion, record.partition), [(0, 0)])
+            up, down = steps[-1]
+            steps.append((up + (value == 1) - (before == 1), down + (value == -1) - (before == -1)))
 
     def _view(self, record: Record) -> None:
         said = datetime.fromisoformat(record.event["time"])

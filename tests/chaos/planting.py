@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.chaos.run import run
-from tests.chaos.stack import ROOT, Servers
+from tests.chaos.servers import Servers
+from tests.processes import ROOT
 
 PLANTED = Path(__file__).parent / "planted"
 COPIED = ("services", "schemas", "deploy")

@@ -8,13 +8,17 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tests.chaos.evidence import Evidence, collect
 from tests.chaos.history import History
 from tests.chaos.invariants import Finding, check
 from tests.chaos.nemesis import Nemesis, Tally
-from tests.chaos.stack import COPIES, ROOT, SESSION_MS, Servers, Stack
+from tests.chaos.schedule import KINDS
+from tests.chaos.servers import Servers
+from tests.chaos.stack import COPIES, SESSION_MS, Stack
 from tests.chaos.traffic import Traffic
+from tests.processes import ROOT
 
 HEAL_SECONDS = 120.0
 
@@ -68,17 +72,22 @@ async def run(
     began = time.monotonic()
     stack = Stack(servers, root, copies, session_ms, clock_shim)
     result = Result(seed)
+    traffic: Traffic | None = None
     try:
         await stack.start()
         history = History(history_file or stack.folder / "history.jsonl")
         total = max(1, len(plan))
-        traffic: Traffic | None = None
         nemesis: Nemesis | None = None
 
         def progress() -> float:
             return 1.0 if not plan else (nemesis.done if nemesis else 0) / total
 
-        traffic = Traffic(stack, history, seed, events=events, progress=progress, batch=batch)
+        kinds = {entry.partition(":")[0] for entry in plan}
+        assert kinds <= set(KINDS), f"unknown kinds of faults: {kinds - set(KINDS)}"
+        crowds: dict[str, Any] = {"crowd": 0.7, "readers": 600} if long else {}
+        traffic = Traffic(
+            stack, history, seed, events=events, progress=progress, batch=batch, **crowds
+        )
         nemesis = Nemesis(stack, history, traffic, seed, long, session_ms)
         nemesis.patience = heal_seconds
         nemesis.until = began + seconds if seconds else None
@@ -133,6 +142,8 @@ async def run(
         result.tallies, result.recoveries = nemesis.tallies, nemesis.recoveries
         result.evidence = evidence
     finally:
+        if traffic is not None:
+            await traffic.end_streams()
         if logs is not None and (result.violations or not result.findings):
             logs.mkdir(parents=True, exist_ok=True)
             for service in stack.services.values():

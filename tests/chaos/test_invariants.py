@@ -52,6 +52,12 @@ def a_step_over_a_gap(e: Evidence) -> None:
     e.rows("fence_steps").insert(1, {**step, "stood": 90, "stands": 95})
 
 
+def a_zombie_s_step(e: Evidence) -> None:
+    step = {**e.rows("fence_steps")[0], "epoch_was": 2, "epoch_is": 2}
+    late = {**step, "stood": step["stands"], "stands": step["stands"] + 1}
+    e.tables["fence_steps"] = [step, {**late, "epoch_was": 1, "epoch_is": 1}]
+
+
 def two_revisions_of_one_event(e: Evidence) -> None:
     e.rows("revisions").append(dict(e.rows("revisions")[0]))
 
@@ -227,6 +233,7 @@ DOCTORED: list[tuple[str, Callable[[Evidence], None]]] = [
     ("phantom", a_comment_without_cause),
     ("duplicate_effect", a_range_twice),
     ("duplicate_effect", a_step_over_a_gap),
+    ("duplicate_effect", a_zombie_s_step),
     ("duplicate_effect", two_revisions_of_one_event),
     ("counter_mismatch", a_total_off_by_one),
     ("counter_mismatch", a_view_twice),

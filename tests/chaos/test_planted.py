@@ -8,8 +8,8 @@ import pytest
 
 from tests.chaos import planting
 from tests.chaos.invariants import INVARIANTS
-from tests.chaos.nemesis import KINDS
 from tests.chaos.planting import Bug, bugs, plant
+from tests.chaos.schedule import KINDS
 
 
 @pytest.mark.parametrize("bug", bugs(), ids=lambda bug: bug.name)

@@ -10,7 +10,7 @@ import pytest
 from tests.chaos import planting
 from tests.chaos.planting import plant
 from tests.chaos.run import Result, run
-from tests.chaos.stack import Servers
+from tests.chaos.servers import Servers
 
 SEED = 20261124
 PLAN = [

@@ -12,7 +12,8 @@ import asyncpg
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from tests.chaos.wire import KafkaMind, PostgresMind, Proxy, Trap, with_error
+from tests.chaos.minds import KafkaMind, PostgresMind, with_error
+from tests.chaos.wire import Proxy, Trap
 
 
 @pytest.fixture

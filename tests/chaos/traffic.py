@@ -11,8 +11,6 @@ import json
 import random
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -20,47 +18,10 @@ import httpx
 from services.core.receipts import read
 from tests.chaos.history import History
 from tests.chaos.stack import Stack
+from tests.chaos.world import SITE, World
 
-SITE = "gazette"
-TEXT = """the bridge over the river was closed again and nobody told the bus drivers мост через
-реку снова закрыли и никто не сказал водителям автобусов market square bell assembly"""
-WORDS = TEXT.split()
 SAME_AGAIN = 0.8
-MOST_DISCUSSIONS = 120
 TROUBLE = (httpx.HTTPError, OSError, ValueError)
-
-
-@dataclass
-class World:
-    """What the clients remember of what they sent; some of it may not have happened."""
-
-    seed: int
-    discussions: list[str] = field(default_factory=list)
-    comments: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
-    revisions: dict[str, int] = field(default_factory=dict)
-    number: int = 0
-
-    def __post_init__(self) -> None:
-        self.random = random.Random(self.seed)
-
-    def next_id(self, kind: str) -> str:
-        self.number += 1
-        return f"{kind}{self.seed}-{self.number}"
-
-    def text(self) -> str:
-        words = self.random.choices(WORDS, k=self.random.randrange(3, 12))
-        words.append(f"n{self.number}")
-        fate = self.random.random()
-        if fate < 0.07:
-            words.insert(0, "zhdun")
-        elif fate < 0.10:
-            words.insert(0, "otvergun")
-        return " ".join(words)
-
-
-def disputed(there: list[tuple[str, str]]) -> tuple[str, str]:
-    """Every tenth comment is the one that everybody reports, and that its author corrects."""
-    return there[(len(there) - 1) // 10 * 10]
 
 
 class Traffic:
@@ -78,15 +39,16 @@ class Traffic:
         readers: int = 60,
         streams: int = 6,
         sessions: int = 3,
+        crowd: float = 0.0,
     ) -> None:
         self.stack = stack
         self.history = history
-        self.world = World(seed)
+        self.world = World(seed, readers=readers, crowd=crowd)
         self.random = random.Random(seed + 1)
         self.events = events
         self.progress = progress
         """How much of the faults is done, 0 to 1: events keep pace with it."""
-        self.writers, self.batch, self.readers = writers, batch, readers
+        self.writers, self.batch = writers, batch
         self.streams, self.sessions = streams, sessions
         self.first_discussions = discussions
         self.stop = asyncio.Event()
@@ -99,7 +61,7 @@ class Traffic:
     # --- life
 
     async def start(self) -> None:
-        opened = [self._opened() for _ in range(self.first_discussions)]
+        opened = [self.world.opened() for _ in range(self.first_discussions)]
         await self._send_until_ok("setup", opened)
         work: list[Coroutine[Any, Any, None]] = [self._writer(n) for n in range(self.writers)]
         work += [self._moderator(), self._poller(0), self._poller(1)]
@@ -203,7 +165,7 @@ class Traffic:
     async def _writer(self, number: int) -> None:
         chance = self.random
         while not self.stop.is_set():
-            items = [self._any() for _ in range(await self._breathe())]
+            items = [self.world.any() for _ in range(await self._breathe())]
             said = await self._post(items, f"writer-{number}")
             for _ in range(20):
                 again = [i for i, r in zip(items, said, strict=True) if r == "maybe"]
@@ -213,85 +175,6 @@ class Traffic:
                 items, said = again, await self._post(again, f"writer-{number}")
             if chance.random() < 0.05:
                 await self._post(items, f"writer-{number}")  # an impatient client
-
-    # --- one item each
-
-    def _item(self, kind: str, data: dict[str, Any], actor: str | None) -> dict[str, Any]:
-        item: dict[str, Any] = {
-            "id": self.world.next_id("e"), "type": f"veche.{kind}.v1", "data": data,
-        }  # fmt: skip
-        if actor is not None:
-            item["actor"] = actor
-        # Clients' clocks are wrong: order must not come from them.
-        skew = self.world.random.uniform(-280, 280)
-        item["time"] = (datetime.now(UTC) + timedelta(seconds=skew)).isoformat()
-        return item
-
-    def _opened(self) -> dict[str, Any]:
-        name = self.world.next_id("d")
-        self.world.discussions.append(name)
-        return self._described(name, 1, "discussion.opened")
-
-    def _described(self, name: str, revision: int, kind: str) -> dict[str, Any]:
-        number = self.world.discussions.index(name)
-        data = {
-            "discussion": name, "revision": revision, "title": f"Question {number} r{revision}",
-            "url": f"https://portal.example/{name}", "language": ("ru", "en")[number % 2],
-            "section": ("town", "culture", "sport")[number % 3],
-        }  # fmt: skip
-        return self._item(kind, data, None)
-
-    def _any(self) -> dict[str, Any]:
-        chance = self.world.random
-        name = self.world.discussions[int(len(self.world.discussions) * chance.random() ** 2.5)]
-        there = self.world.comments.get(name)
-        fate = chance.random()
-        if fate < 0.16 or not there:
-            return self._submitted(name)
-        if fate < 0.20:
-            id, author = chance.choice(there) if chance.random() < 0.6 else disputed(there)
-            return self._item(
-                "comment.edited",
-                {"discussion": name, "comment": id, "body": self.world.text()},
-                author if chance.random() < 0.95 else self._reader(),
-            )
-        if fate < 0.22:
-            id, author = chance.choice(there)
-            return self._item("comment.deleted", {"discussion": name, "comment": id}, author)
-        if fate < 0.26:
-            id, _ = disputed(there)
-            data = {"discussion": name, "comment": id, "revision": 1, "reason": "insult"}
-            return self._item("report.filed", data, self._reader())
-        if fate < 0.265:
-            revision = self.world.revisions[name] = self.world.revisions.get(name, 1) + 1
-            return self._described(name, revision, "discussion.changed")
-        if fate < 0.268 and len(self.world.discussions) < MOST_DISCUSSIONS:
-            return self._opened()
-        if fate < 0.60:
-            return self._vote(name, None)
-        if fate < 0.80:
-            return self._vote(name, chance.choice(there)[0])
-        return self._item("discussion.viewed", {"discussion": name}, self._reader())
-
-    def _submitted(self, name: str, author: str = "") -> dict[str, Any]:
-        chance = self.world.random
-        there = self.world.comments.setdefault(name, [])
-        id, author = self.world.next_id("c"), author or self._reader()
-        data = {"discussion": name, "comment": id, "body": self.world.text()}
-        if there and chance.random() < 0.4:
-            data["parent"] = chance.choice(there)[0]
-        there.append((id, author))
-        return self._item("comment.submitted", data, author)
-
-    def _vote(self, name: str, comment: str | None, voter: str = "") -> dict[str, Any]:
-        value = self.world.random.choices((1, -1, 0), (5, 3, 2))[0]
-        data: dict[str, Any] = {"discussion": name, "value": value}
-        if comment is not None:
-            data["comment"] = comment
-        return self._item("vote.cast", data, voter or self._reader())
-
-    def _reader(self) -> str:
-        return f"reader{self.world.random.randrange(self.readers)}"
 
     # --- moderation
 
@@ -422,15 +305,15 @@ class Traffic:
     async def _session(self, number: int) -> None:
         """Has a discussion and a name of its own, does one thing after another, and looks."""
         me = f"session{number}"
-        opened = self._opened()
+        opened = self.world.opened()
         name = opened["data"]["discussion"]
         self.world.discussions.remove(name)
         await self._send_until_ok(me, [opened])
         while not self.stop.is_set():
             await asyncio.sleep(0.2)
-            submitted = self._submitted(name, me)
+            submitted = self.world.submitted(name, me)
             submitted["data"].pop("parent", None)
-            vote = self._vote(name, None, me)
+            vote = self.world.vote(name, None, me)
             for item in (submitted, vote):
                 receipt = await self._one(me, item)
                 if receipt is None:
