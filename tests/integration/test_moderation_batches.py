@@ -30,6 +30,7 @@ TABLES = {
     "revisions": "discussion, comment, revision",
     "reports": "discussion, comment, revision, reporter",
     "author_totals": "site, author, slot",
+    "reporter_totals": "site, reporter, slot",
     "outcomes": "discussion, event_id, event_digest",
     "site_policies": "site",
 }
@@ -111,7 +112,8 @@ async def tables(pool: Pool) -> dict[str, list[tuple[Any, ...]]]:
 async def empty(pool: Pool) -> None:
     async with pool.acquire() as connection:
         await connection.execute(
-            f"TRUNCATE {', '.join(TABLES)}, near_bands, reporter_totals, outbox, dirty_discussions, changed_comments"
+            f"TRUNCATE {', '.join(TABLES)}, near_bands, outbox, dirty_discussions,"
+            " changed_comments"
         )
 
 
@@ -416,7 +418,8 @@ async def test_old_bands_are_swept_by_the_partition_s_own_time(pool: Pool) -> No
         for hours, left in ((1, 4), (2, 0)):
             await connection.execute(
                 "INSERT INTO fences (consumer_group, topic, partition, topic_id, next_offset,"
-                " record_at, epoch, owner) VALUES ('moderation', 'comments.v1', 2, $2, 2, $1, 1, '')"
+                " record_at, epoch, owner)"
+                " VALUES ('moderation', 'comments.v1', 2, $2, 2, $1, 1, '')"
                 " ON CONFLICT (consumer_group, topic, partition) DO UPDATE"
                 " SET record_at = excluded.record_at",
                 NOON + timedelta(hours=hours),

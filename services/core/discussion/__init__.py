@@ -2,6 +2,7 @@
 
 from services.core.discussion.apply import apply
 from services.core.discussion.judging import Judge, Judgement, LiveJudge, RecordedJudge
+from services.core.discussion.reports import Settled, open_reports, settle
 from services.core.discussion.scores import facts_with
 from services.core.discussion.state import (
     Cause,
@@ -26,7 +27,10 @@ __all__ = [
     "RecordedJudge",
     "Report",
     "Revision",
+    "Settled",
     "State",
     "apply",
     "facts_with",
+    "open_reports",
+    "settle",
 ]

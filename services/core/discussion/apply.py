@@ -25,11 +25,17 @@ from services.core.events import (
 )
 
 
-def apply(state: State, cause: Cause, policy: SitePolicy, verdict_of: VerdictOf) -> Effect:
+def apply(
+    state: State,
+    cause: Cause,
+    policy: SitePolicy,
+    verdict_of: VerdictOf,
+    report_verdict_of: VerdictOf | None = None,
+) -> Effect:
     """Pure: reads `state`, which must hold what the event names, and returns what to change.
 
     The same event again changes nothing and has no second outcome; another event under the same
-    id is refused.
+    id is refused. `report_verdict_of` judges reports, where rules look at them.
     """
     event = cause.event
     applied = state.digests.get(event.id)
@@ -41,7 +47,7 @@ def apply(state: State, cause: Cause, policy: SitePolicy, verdict_of: VerdictOf)
         case CommentSubmitted():
             return submitted(state, cause, event, policy, verdict_of)
         case ReportFiled():
-            return reported(state, cause, event, policy)
+            return reported(state, cause, event, policy, report_verdict_of)
         case DecisionMade():
             return decided(state, cause, event)
         case ScoreGiven():

@@ -36,6 +36,10 @@ class Judge(Protocol):
         """Whether outcomes.v1 has this event's outcome already."""
         ...
 
+    def judged(self, cause: Cause) -> bool | None:
+        """Whether rules judged this event when it was recorded; None where nothing was."""
+        ...
+
 
 @dataclass(frozen=True)
 class LiveJudge:
@@ -49,6 +53,9 @@ class LiveJudge:
 
     def told(self, cause: Cause) -> bool:
         return False
+
+    def judged(self, cause: Cause) -> bool | None:
+        return None
 
 
 Recorded = Mapping[tuple[str, str, str], Outcome]
@@ -77,6 +84,10 @@ class RecordedJudge:
 
     def told(self, cause: Cause) -> bool:
         return self._outcome(cause) is not None
+
+    def judged(self, cause: Cause) -> bool | None:
+        outcome = self._outcome(cause)
+        return None if outcome is None else outcome.verdict is not None
 
     def _outcome(self, cause: Cause) -> Outcome | None:
         return self.recorded.get((cause.key, cause.event.id, cause.digest.hex()))

@@ -17,6 +17,7 @@ from services.core.events import (
     DiscussionState,
     Outcome,
     Policy,
+    ReportFiled,
     ReportReason,
     RuleUndone,
     Ruling,
@@ -153,6 +154,8 @@ class State:
     """(comment, revision) → text: the first and the newest of the comments submitted or edited."""
     reported: set[tuple[str, int, str]] = field(default_factory=set)
     """(comment, revision, reporter), of the reporters at hand."""
+    reporters: dict[tuple[str, int], dict[str, str]] = field(default_factory=dict)
+    """(comment, revision) → reporter → how the report is settled, of those decided or judged."""
     report_counts: dict[tuple[str, int], int] = field(default_factory=dict)
     """(comment, revision) → distinct reporters."""
     judged: dict[tuple[str, int], Judged] = field(default_factory=dict)
@@ -169,7 +172,7 @@ class State:
             self.digests.setdefault(cause.event.id, set()).add(cause.digest)
             if isinstance(cause.event, RuleUndone):
                 self._absorb_undone(cause.event, effect.outcome)
-            elif effect.outcome.verdict is not None:
+            elif effect.outcome.verdict is not None and not isinstance(cause.event, ReportFiled):
                 self._absorb_judged(cause, effect.outcome)
         if effect.discussion is not None:
             self.discussion = effect.discussion
@@ -181,6 +184,7 @@ class State:
             self.reported.add((report.comment, report.revision, report.reporter))
             named = (report.comment, report.revision)
             self.report_counts[named] = self.report_counts.get(named, 0) + 1
+            self.reporters.setdefault(named, {})[report.reporter] = ""
 
     def _absorb_undone(self, event: RuleUndone, outcome: Outcome) -> None:
         if outcome.result == "applied":

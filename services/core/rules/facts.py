@@ -51,6 +51,8 @@ class Submission:
     section: str = ""
     language: str = ""
     """The discussion's, as its portal states them."""
+    reported: bool = False
+    """Whether it is a report of the revision that is judged."""
 
 
 class Windows(NamedTuple):
@@ -68,6 +70,8 @@ class Windows(NamedTuple):
     """Uses of nearly the same text that are looked at, of each band."""
     first: bool = False
     """Whether a rule asks since when an author writes."""
+    reports: bool = False
+    """Whether rules look at reports."""
     queries: tuple[Query, ...] = ()
     """What the rules ask; the members above follow from it."""
 
@@ -124,11 +128,27 @@ class Totals:
 
 
 @dataclass(slots=True)
+class Record:
+    """What moderators ruled on the revisions that a reader reported."""
+
+    upheld: int = 0
+    dismissed: int = 0
+
+    @property
+    def weight(self) -> float:
+        """1 of a reader nobody knows, towards 2 of one who is always right, towards 0 else."""
+        return 2 * (self.upheld + 1) / (self.upheld + self.dismissed + 2)
+
+
+@dataclass(slots=True)
 class History:
     windows: Windows
     totals: dict[Author, Totals] = field(default_factory=dict)
     deltas: dict[Author, Totals] = field(default_factory=dict)
     """How this batch changed the totals: what the store adds."""
+    reporters: dict[Author, Record] = field(default_factory=dict)
+    settled: dict[Author, Record] = field(default_factory=dict)
+    """How this batch changed the records of reporters: what the store adds."""
     limits: dict[Author, datetime] = field(default_factory=dict)
     """Until when rules slow an author down."""
     new_limits: dict[Author, datetime] = field(default_factory=dict)
@@ -209,6 +229,20 @@ class History:
                     of_author.published += step
                 elif status == "rejected":
                     of_author.rejected += step
+
+    def ruled(self, reporter: Author, before: str, after: str) -> None:
+        """Takes in how a report is settled: ``, `upheld` or `dismissed`."""
+        for name, step in ((before, -1), (after, 1)):
+            for records in (self.reporters, self.settled):
+                record = records.setdefault(reporter, Record())
+                if name == "upheld":
+                    record.upheld += step
+                elif name == "dismissed":
+                    record.dismissed += step
+
+    def weight(self, site: str, reporters: Iterable[str]) -> float:
+        unknown = Record()
+        return sum((self.reporters.get((site, name)) or unknown).weight for name in reporters)
 
     def facts(
         self, submission: Submission, policy: Policy, recorded_at: datetime | None = None

@@ -149,9 +149,14 @@ FACTS: dict[str, Fact] = {
     "near(author)": Fact("number", "the same by the author, nearly equal texts", "window", False),
     "near(site)": Fact("number", "the same by anybody", "window", False),
     "authors(near)": Fact("number", "authors of nearly equal texts", "window", False),
+    "reports.count": Fact("number", "readers who report this revision", "", False),
+    "reports.weight": Fact("number", "the same, each weighed by their record", "", False),
     "score": Fact("number", "what a classifier says, 0–1", "name"),
 }
 """Gathered for the comment; `name(what, window)`. Those that may be unknown say so."""
+
+OF_REPORTS = ("reports.count", "reports.weight")
+"""Known where a report is judged, and nowhere else."""
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 LONGEST_WINDOW = timedelta(days=7)

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from msgspec import structs
+
 from services.core.events import FindingSeen, VerdictGiven
 from services.core.rules import condition
 from services.core.rules.condition import Context, Evidence
@@ -42,7 +44,10 @@ def judge(
     context = Context(comment, facts, ruleset.index)
     findings: list[FindingSeen] = []
     began = budget.clock() if budget is not None else 0.0
-    for rule in ruleset.candidates(context):
+    rules = ruleset.candidates(context)
+    if comment.reported:
+        rules = [rule for rule in rules if "reported" in rule.rule.scope.event]
+    for rule in rules:
         try:
             found = _look(rule, context)
         except Exception as error:  # noqa: BLE001 - any bug of a rule: hold, never publish
@@ -54,11 +59,20 @@ def judge(
             began = now
         if found is not None:
             findings.append(found)
+    if comment.reported:
+        return fold(map(_held_at_most, findings), ruleset.name)
     if facts.policy == "hold_first":
         findings.append(FindingSeen(rule=POLICY, action="hold", detail={"policy": facts.policy}))
     if (until := facts.values.get(LIMITED_UNTIL)) is not None:
         findings.append(FindingSeen(rule=LIMITED, action="hold", detail={LIMITED_UNTIL: until}))
     return fold(findings, ruleset.name)
+
+
+def _held_at_most(finding: FindingSeen) -> FindingSeen:
+    """A report alone rejects nothing."""
+    if finding.action != "reject":
+        return finding
+    return structs.replace(finding, action="hold", would="reject")
 
 
 def fold(findings: Iterable[FindingSeen], ruleset: str) -> VerdictGiven:

@@ -73,7 +73,8 @@ class Scope(Declared, frozen=True, kw_only=True):
     section: tuple[Name, ...] = ()
     language: tuple[Name, ...] = ()
     """The discussion's, as its portal states them."""
-    event: tuple[Literal["submitted", "edited"], ...] = ()
+    event: tuple[Literal["submitted", "edited", "reported"], ...] = ()
+    """Left out: `submitted` and `edited`."""
 
 
 class Then(Declared, frozen=True, kw_only=True):
@@ -100,7 +101,7 @@ class Case(Declared, frozen=True, kw_only=True):
     text: Annotated[str, Meta(max_length=20_000)]
     facts: dict[str, Value] = {}
     """By feature: `author.published: 0`, `count(author, 10m): 6`; null is unknown."""
-    event: Literal["submitted", "edited"] = "submitted"
+    event: Literal["submitted", "edited", "reported"] = "submitted"
     site: str = "portal"
     section: str = ""
     language: str = ""

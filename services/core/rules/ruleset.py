@@ -28,6 +28,7 @@ from services.core.rules.detect import DETECTORS
 from services.core.rules.document import Stated, stated_rules
 from services.core.rules.expression import Comparison, Holds
 from services.core.rules.facts import Submission, Windows
+from services.core.rules.features import OF_REPORTS
 from services.core.rules.near import BANDS
 from services.core.rules.reading import read
 from services.core.rules.rule import Rule
@@ -143,6 +144,14 @@ def _compile(stated: Stated, builder: Builder, lists: Mapping[str, str]) -> Comp
     except Misplaced as error:
         raise stated.at(error.path, str(error)) from None
     asked = builder.comparisons[before:]
+    if rule.scope.event != ("reported",):
+        for each in asked:
+            if each.key in OF_REPORTS:
+                raise stated.at(
+                    ("when",),
+                    f"`{each.text}` is known only when a reader reports the comment: "
+                    "state `scope: {event: [reported]}`, and no other event",
+                )
     if rule.on_missing is None and (may_miss := [c.text for c in asked if c.may_miss]):
         raise stated.at(
             ("when",),
@@ -182,7 +191,7 @@ def _assemble(
         compiled=tuple(running),
         idle=tuple(each for each in compiled if each.rule.status not in ("live", "shadow")),
         index=builder.index(),
-        windows=_windows(comparisons),
+        windows=_windows(comparisons, any("reported" in c.rule.scope.event for c in running)),
         scores=frozenset(each.score for each in comparisons if each.score),
         comparisons=comparisons,
         numbered={each.text: n for n, each in enumerate(comparisons)},
@@ -210,24 +219,28 @@ def everywhere(comment: Submission) -> bool:
 
 def _scope(rule: Rule) -> Callable[[Submission], bool]:
     scope = rule.scope
+    events = scope.event or ("submitted", "edited")
     ends = date.fromisoformat(rule.expires) if rule.expires else None
     if scope == type(scope)() and ends is None:
         return everywhere
 
     def in_scope(comment: Submission) -> bool:
-        event = "submitted" if comment.revision == 1 else "edited"
+        if comment.reported:
+            event = "reported"
+        else:
+            event = "submitted" if comment.revision == 1 else "edited"
         return (
             (not scope.site or comment.site in scope.site)
             and (not scope.section or comment.section in scope.section)
             and (not scope.language or comment.language in scope.language)
-            and (not scope.event or event in scope.event)
+            and event in events
             and (ends is None or comment.at.date() < ends)
         )
 
     return in_scope
 
 
-def _windows(comparisons: Iterable[Comparison]) -> Windows:
+def _windows(comparisons: Iterable[Comparison], reports: bool) -> Windows:
     queries = {}
     recent = copies = near = timedelta()
     most = {"recent": 0, "author": 0, "site": 0, "near": 0}
@@ -260,6 +273,7 @@ def _windows(comparisons: Iterable[Comparison]) -> Windows:
         near=near,
         near_most=-(-most["near"] // BANDS),
         first=first,
+        reports=reports,
         queries=tuple(queries[key] for key in sorted(queries)),
     )
 

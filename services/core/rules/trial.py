@@ -73,7 +73,8 @@ def facts_of(rule: Compiled, case: Case) -> Facts:
 def quiet(tree: Tree) -> dict[str, Value]:
     """The facts about somebody's first comment, where nobody else wrote the like."""
     values: dict[str, Value] = {
-        "author.published": 0, "author.rejected": 0, "author.age_days": 0
+        "author.published": 0, "author.rejected": 0, "author.age_days": 0,
+        "reports.count": 1, "reports.weight": 1,
     }  # fmt: skip
     for leaf in leaves(tree):
         if leaf.comparison is not None and leaf.comparison.query is not None:
@@ -86,13 +87,14 @@ def submission_of(case: Case) -> Submission:
     return Submission(
         discussion=DiscussionKey(f"{case.site}/test"),
         comment="test",
-        revision=1 if case.event == "submitted" else 2,
+        revision=2 if case.event == "edited" else 1,
         site=case.site,
         author="test",
         at=_AT,
         reading=read(case.text),
         section=case.section,
         language=case.language,
+        reported=case.event == "reported",
     )
 
 

@@ -31,7 +31,7 @@ SELECT r.discussion, r.comment, r.revision, r.body
   FROM unnest($1::text[], $2::text[]) AS asked (discussion, comment)
   JOIN comments c ON c.discussion = asked.discussion AND c.comment = asked.comment
   JOIN revisions r ON r.discussion = asked.discussion AND r.comment = asked.comment
-   AND r.revision IN (1, c.revision)
+   AND r.revision IN (1, c.revision, c.published_revision)
 
 -- name: reports_named
 -- Distinct reporters of the revisions asked for, and whether the reader asked for is one.
@@ -44,6 +44,26 @@ SELECT asked.discussion, asked.comment, asked.revision, asked.reporter,
            AND r.revision = asked.revision AND r.reporter = asked.reporter) AS reported
   FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[])
        AS asked (discussion, comment, revision, reporter)
+
+-- name: reporters_named
+-- How reports on the revisions asked for are settled: $4 of each, at most, by the reporters' ids.
+SELECT asked.discussion, asked.comment, asked.revision, found.reporter, found.settled
+  FROM unnest($1::text[], $2::text[], $3::bigint[]) AS asked (discussion, comment, revision)
+ CROSS JOIN LATERAL (
+       SELECT r.reporter, r.settled
+         FROM reports r
+        WHERE r.discussion = asked.discussion AND r.comment = asked.comment
+          AND r.revision = asked.revision
+        ORDER BY r.reporter COLLATE "C"
+        LIMIT $4) AS found
+
+-- name: settle_reports
+UPDATE reports r
+   SET settled = new.settled
+  FROM unnest($1::text[], $2::text[], $3::integer[], $4::text[], $5::text[])
+       AS new (discussion, comment, revision, reporter, settled)
+ WHERE r.discussion = new.discussion AND r.comment = new.comment
+   AND r.revision = new.revision AND r.reporter = new.reporter
 
 -- name: put_discussions
 INSERT INTO discussions (discussion, site, revision, url, title, language, section, state, policy,

@@ -77,6 +77,20 @@ ON CONFLICT (site, author, slot) DO UPDATE
    SET published = author_totals.published + excluded.published,
        rejected = author_totals.rejected + excluded.rejected
 
+-- name: reporters
+SELECT t.site, t.reporter, sum(t.upheld)::integer AS upheld, sum(t.dismissed)::integer AS dismissed
+  FROM reporter_totals t
+  JOIN unnest($1::text[], $2::text[]) AS asked (site, reporter)
+    ON t.site = asked.site AND t.reporter = asked.reporter
+ GROUP BY t.site, t.reporter
+
+-- name: add_reporters
+INSERT INTO reporter_totals (site, reporter, slot, upheld, dismissed)
+SELECT * FROM unnest($1::text[], $2::text[], $3::smallint[], $4::integer[], $5::integer[])
+ON CONFLICT (site, reporter, slot) DO UPDATE
+   SET upheld = reporter_totals.upheld + excluded.upheld,
+       dismissed = reporter_totals.dismissed + excluded.dismissed
+
 -- name: add_limits
 INSERT INTO author_limits (site, author, slot, until)
 SELECT * FROM unnest($1::text[], $2::text[], $3::smallint[], $4::timestamptz[])

@@ -15,7 +15,8 @@ SELECT o.discussion, o.comment, o.revision, o.recorded_at, o.facts
   JOIN unnest($1::text[], $2::text[], $3::integer[]) AS asked (discussion, comment, revision)
     ON o.discussion = asked.discussion AND o.comment = asked.comment
    AND o.revision = asked.revision
- WHERE o.verdict IS NOT NULL AND o.cause <> 'veche.rule.undone.v1'
+ WHERE o.verdict IS NOT NULL
+   AND o.cause NOT IN ('veche.rule.undone.v1', 'veche.report.filed.v1')
  ORDER BY o.recorded_at
 
 -- name: verdicts_named
@@ -27,7 +28,7 @@ SELECT o.discussion, o.comment, o.revision, o.verdict, o.facts -> 'undone' ->> '
                AS each (discussion, comment, revision)) AS asked
     ON o.discussion = asked.discussion AND o.comment = asked.comment
    AND o.revision = asked.revision
- WHERE o.verdict IS NOT NULL
+ WHERE o.verdict IS NOT NULL AND o.cause <> 'veche.report.filed.v1'
  ORDER BY o.recorded_at, o.event_id COLLATE "C", o.event_digest
 
 -- name: add

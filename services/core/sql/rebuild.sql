@@ -151,6 +151,19 @@ LEFT JOIN (
 ) t ON t.site = c.site AND t.author = c.author
 WHERE (c.published, c.rejected) <> (coalesce(t.published, 0), coalesce(t.rejected, 0))
 
+-- name: check_reporter_totals
+SELECT count(*) FROM (
+    SELECT split_part(discussion, '/', 1) AS site, reporter,
+        count(*) FILTER (WHERE settled = 'upheld') AS upheld,
+        count(*) FILTER (WHERE settled = 'dismissed') AS dismissed
+    FROM reports GROUP BY 1, 2
+) r
+LEFT JOIN (
+    SELECT site, reporter, sum(upheld) AS upheld, sum(dismissed) AS dismissed
+    FROM reporter_totals GROUP BY site, reporter
+) t ON t.site = r.site AND t.reporter = r.reporter
+WHERE (r.upheld, r.dismissed) <> (coalesce(t.upheld, 0), coalesce(t.dismissed, 0))
+
 -- name: check_vote_totals
 SELECT count(*) FROM (
     SELECT discussion, target, count(*) FILTER (WHERE value = 1) AS up,

@@ -9,6 +9,7 @@ from typing import Any
 from services.core import db
 from services.core.db import Connection
 from services.core.discussion import Comment, Discussion, Report, Revision, State
+from services.core.discussion.reports import SETTLED_MOST
 from services.core.events import DiscussionKey
 
 _SQL = db.queries("comments")
@@ -59,6 +60,30 @@ async def load_reports(
         state.report_counts[comment, revision] = row["reports"]
         if row["reported"]:
             state.reported.add((comment, revision, row["reporter"]))
+
+
+async def load_reporters(
+    connection: Connection,
+    states: Mapping[DiscussionKey, State],
+    named: Collection[tuple[str, str, int]],
+) -> None:
+    """For (discussion, comment, revision): who reported and how that is settled, into states."""
+    if not named:
+        return
+    rows = await connection.fetch(_SQL["reporters_named"], *_columns(named), SETTLED_MOST)
+    for row in rows:
+        reporters = states[row["discussion"]].reporters
+        reporters.setdefault((row["comment"], row["revision"]), {})[row["reporter"]] = row[
+            "settled"
+        ]
+
+
+async def settle_reports(
+    connection: Connection, rows: Collection[tuple[str, str, int, str, str]]
+) -> None:
+    """(discussion, comment, revision, reporter, settled), each report once."""
+    if rows:
+        await connection.execute(_SQL["settle_reports"], *_columns(sorted(rows)))
 
 
 async def put_discussions(connection: Connection, rows: Sequence[Discussion]) -> None:

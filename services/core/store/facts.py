@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from services.core import db
 from services.core.db import Connection
 from services.core.discussion import Cause
+from services.core.events import DiscussionKey
 from services.core.rules import History, Windows
-from services.core.rules.facts import Author, Band, NearUse, Totals, Use
+from services.core.rules.facts import Author, Band, NearUse, Record, Totals, Use
 from services.core.rules.near import BITS
+from services.core.rules.reading import Reading
 
 _SQL = db.queries("facts")
 
@@ -21,18 +23,34 @@ _SWEPT = 10_000
 """Rows that one sweep removes, at most."""
 
 
-async def history(connection: Connection, causes: Sequence[Cause], windows: Windows) -> History:
-    """The history that every event with a body is judged on: six statements at most."""
+class Asked(NamedTuple):
+    """A revision to be judged: its own event's, or that of a report."""
+
+    site: str
+    author: str
+    discussion: DiscussionKey
+    comment: str
+    reading: Reading
+    at: datetime
+
+
+async def history(
+    connection: Connection,
+    causes: Sequence[Cause],
+    windows: Windows,
+    reported: Sequence[Asked] = (),
+) -> History:
+    """What every event with a body is judged on, and what is `reported`: six statements at most."""
     history = History(windows)
-    written = [cause for cause in causes if cause.reading is not None]
-    if not written:
+    asked = [*map(_asked, (cause for cause in causes if cause.reading is not None)), *reported]
+    if not asked:
         return history
-    sites = [cause.event.site for cause in written]
-    authors = [cause.event.actor for cause in written]
-    keys = [cause.key for cause in written]
-    comments = [getattr(cause.event.data, "comment", "") for cause in written]
-    hashes = [cause.reading.body_hash for cause in written if cause.reading]
-    times = [cause.at for cause in written]
+    sites = [one.site for one in asked]
+    authors = [one.author for one in asked]
+    keys = [one.discussion for one in asked]
+    comments = [one.comment for one in asked]
+    hashes = [one.reading.body_hash for one in asked]
+    times = [one.at for one in asked]
     await _load_totals(connection, history, set(zip(sites, authors, strict=True)))
     if windows.first:
         rows = await connection.fetch(_SQL["first"], sites, authors)
@@ -60,8 +78,34 @@ async def history(connection: Connection, causes: Sequence[Cause], windows: Wind
         for text, uses in _by(rows, "site", "body_hash").items():
             history.found_site_copies(text, uses)
     if windows.near_most:
-        await _load_near(connection, history, written)
+        await _load_near(connection, history, asked)
     return history
+
+
+async def load_reporters(
+    connection: Connection, history: History, reporters: Collection[Author]
+) -> None:
+    """The records of these readers, by (site, reader)."""
+    if not reporters:
+        return
+    named = sorted(reporters)
+    rows = await connection.fetch(
+        _SQL["reporters"], [site for site, _ in named], [reporter for _, reporter in named]
+    )
+    for row in rows:
+        history.reporters[row["site"], row["reporter"]] = Record(row["upheld"], row["dismissed"])
+
+
+async def add_reporters(connection: Connection, partition: int, history: History) -> None:
+    """Writes what the batch changed in reporters' records, in key order."""
+    rows = [
+        (site, reporter, partition, record.upheld, record.dismissed)
+        for (site, reporter), record in sorted(history.settled.items(), key=lambda item: item[0])
+        if record.upheld or record.dismissed
+    ]
+    if rows:
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        await connection.execute(_SQL["add_reporters"], *columns)
 
 
 async def add_near(
@@ -132,15 +176,21 @@ async def _load_totals(connection: Connection, history: History, authors: set[Au
             history.limits[row["site"], row["author"]] = row["until"]
 
 
-async def _load_near(connection: Connection, history: History, written: Sequence[Cause]) -> None:
+def _asked(cause: Cause) -> Asked:
+    assert cause.reading is not None
+    comment = getattr(cause.event.data, "comment", "")
+    event = cause.event
+    return Asked(event.site, event.actor, cause.key, comment, cause.reading, cause.at)
+
+
+async def _load_near(connection: Connection, history: History, asked: Sequence[Asked]) -> None:
     windows = history.windows
-    asked = {
-        (cause.event.site, band, cause.key, getattr(cause.event.data, "comment", ""), cause.at)
-        for cause in written
-        if cause.reading is not None
-        for band in history.signature(cause.reading).bands
+    bands = {
+        (one.site, band, one.discussion, one.comment, one.at)
+        for one in asked
+        for band in history.signature(one.reading).bands
     }
-    columns = [list(column) for column in zip(*asked, strict=True)]
+    columns = [list(column) for column in zip(*bands, strict=True)]
     rows = await connection.fetch(_SQL["near"], *columns, windows.near, windows.near_most)
     grouped: dict[Band, list[NearUse]] = defaultdict(list)
     for row in rows:

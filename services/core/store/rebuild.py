@@ -24,6 +24,7 @@ CHECKS = {
     "check_revisions": "comments lack revisions",
     "check_reports": "comments count other reports than were filed",
     "check_author_totals": "authors' totals are not those of their comments",
+    "check_reporter_totals": "reporters' records are not those of their reports",
     "check_vote_totals": "totals of votes are not those of the votes",
 }
 

@@ -16,6 +16,7 @@ from services.core.discussion import (
     apply,
     facts_with,
 )
+from services.core.discussion.comments import VerdictOf
 from services.core.events import FindingSeen, Outcome, Policy, SitePolicy, VerdictGiven
 from services.core.rules import Submission, fold, read
 
@@ -78,6 +79,7 @@ class Table:
     later: timedelta = timedelta()
     """What is sent from now on is recorded so much later."""
     effects: list[Effect] = field(default_factory=list)
+    report_verdict_of: VerdictOf | None = None
 
     def send(self, event: events.CommentsEvent) -> Outcome | None:
         self.sent += 1
@@ -90,7 +92,7 @@ class Table:
             facts = dict(facts_with(self.state, event).values) if known else {}  # type: ignore[arg-type]
             return stated(submission, policy, facts)
 
-        effect = apply(self.state, cause, self.policy, judged)
+        effect = apply(self.state, cause, self.policy, judged, self.report_verdict_of)
         self.state.absorb(cause, effect)
         self.effects.append(effect)
         return effect.outcome

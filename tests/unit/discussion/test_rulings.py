@@ -2,7 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.discussion.build import Table, an_open_table
+from services.core import events
+from services.core.discussion import Cause, Judgement, open_reports, settle
+from services.core.events import FindingSeen, Policy, VerdictGiven
+from services.core.rules import Submission
+from tests.unit.discussion.build import NOON, Table, an_open_table
 
 
 def test_approved_comment_appears_and_a_rejected_one_vanishes() -> None:
@@ -111,3 +115,74 @@ def test_rejected_edit_does_not_clear_what_readers_reported() -> None:
     comment = table.comment("c1")
     assert (comment.status, comment.published_revision) == ("published", 1)
     assert (comment.held_revision, comment.held_reason) == (2, "report")
+
+
+def suspicious(submission: Submission, policy: Policy) -> Judgement:
+    """Holds whatever is reported."""
+    assert submission.reported
+    finding = FindingSeen(rule="suspicious", action="hold", effects={"labels": ["seen"]})
+    verdict = VerdictGiven(action="hold", ruleset="test", findings=[finding])
+    return Judgement(verdict, {"reports.weight": 1})
+
+
+def test_a_rule_may_hold_what_one_reader_reports() -> None:
+    table = an_open_table(report_threshold=5)
+    table.report_verdict_of = suspicious
+    table.say("c1")
+    outcome = table.report("c1", by="r1")
+    assert (outcome.result, outcome.reason, outcome.status) == ("held", "report", "pending")
+    assert outcome.verdict is not None
+    assert outcome.facts["reports.weight"] == 1
+    assert table.comment("c1").labels == ("seen",)
+    again = table.report("c1", by="r2")
+    assert (again.result, again.status) == ("applied", "pending")
+
+
+def test_a_rule_never_hides_what_a_moderator_approved() -> None:
+    table = an_open_table(report_threshold=5)
+    table.report_verdict_of = suspicious
+    table.say("c1")
+    table.decide("c1", "approve", status="published")
+    outcome = table.report("c1", by="r1")
+    assert (outcome.result, outcome.status) == ("held", "published")
+    assert table.comment("c1").held_revision == 1
+
+
+def test_a_report_on_the_revision_in_view_is_judged_on_its_text() -> None:
+    table = an_open_table(report_threshold=5)
+    seen: list[str] = []
+
+    def looking(submission: Submission, policy: Policy) -> Judgement:
+        seen.append(submission.reading.original)
+        return suspicious(submission, policy)
+
+    table.report_verdict_of = looking
+    table.say("c1", "text")
+    table.edit("c1", "hold text")
+    outcome = table.report("c1", by="r1")
+    assert seen == ["text"]
+    assert (outcome.revision, outcome.status) == (1, "pending")
+    assert table.comment("c1").held_revision == 2
+
+
+def test_a_decision_settles_the_reports_on_its_revision() -> None:
+    table = an_open_table(report_threshold=5)
+    table.say("c1")
+    table.report("c1", by="r1")
+    table.report("c1", by="r2")
+    assert open_reports(table.state, "c1", 1, "r3") == ["r1", "r2", "r3"]
+    table.decide("c1", "approve", status="published")
+    event = events.DecisionMade(
+        id="x", source="/", site="portal", actor="m", time=NOON, signature="",
+        data=events.DecisionOnComment("d1", "c1", "approve", events.Expected(1, "published"), ""),
+    )  # fmt: skip
+    cause = Cause(event, event.key, b"", NOON, NOON)
+    settled = settle(table.state, cause, table.effects[-1])
+    assert [(one.reporter, one.before, one.after) for one in settled] == [
+        ("r1", "", "dismissed"),
+        ("r2", "", "dismissed"),
+    ]
+    for one in settled:
+        table.state.reporters[one.comment, one.revision][one.reporter] = one.after
+    assert settle(table.state, cause, table.effects[-1]) == []
+    assert open_reports(table.state, "c1", 1, "r3") == ["r3"]
