@@ -27,6 +27,9 @@ class Braking:
     def told(self, cause: Cause) -> bool:
         return self.judge_by.told(cause)
 
+    def judged(self, cause: Cause) -> bool | None:
+        return self.judge_by.judged(cause)
+
     def judge(self, cause: Cause, submission: Submission, facts: Facts) -> Judgement:
         judged = self.judge_by.judge(cause, submission, facts)
         known = facts.tallies

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from services.core import codec
 from services.core.consume import Batch
@@ -13,6 +13,7 @@ from services.core.events import (
     CommentEdited,
     CommentsEvent,
     CommentSubmitted,
+    DecisionMade,
     DiscussionKey,
     ReportFiled,
     RuleUndone,
@@ -21,6 +22,7 @@ from services.core.events import (
 )
 from services.core.rules import History, Windows, read
 from services.core.rules.brakes import Version
+from services.core.rules.facts import Author
 from services.core.store import comments, facts, outcomes, policies, rule_hits
 
 
@@ -31,6 +33,8 @@ class Gathered:
     policies: dict[str, SitePolicy]
     """site → policy; a site without one has the default."""
     history: History
+    settled: dict[tuple[str, str, int, str], str] = field(default_factory=dict)
+    """(discussion, comment, revision, reporter) → how a decision of this batch settles it."""
 
 
 async def gather(
@@ -59,11 +63,21 @@ async def gather(
         states[discussion.key].discussion = discussion
     for comment in await comments.comments(connection, _named(causes)):
         states[comment.discussion].comments[comment.comment] = comment
-    await comments.load_bodies(connection, states, _written(causes))
+    texts = _written(causes)
+    if windows.reports:
+        texts |= {(key, comment) for key, comment, _ in _on(causes)}
+    await comments.load_bodies(connection, states, texts)
     await comments.load_reports(connection, states, _reported(causes))
     await outcomes.load_judged(connection, states, _scored(causes))
     await outcomes.load_verdicts(connection, states, _undone(causes))
-    history = await facts.history(connection, causes, windows)
+    await comments.load_reporters(
+        connection, states, _decided(causes) | (_on(causes) if windows.reports else set())
+    )
+    history = await facts.history(
+        connection, causes, windows, _looked_at(causes, states) if windows.reports else ()
+    )
+    if windows.reports:
+        await facts.load_reporters(connection, history, _reporters(causes, states))
     written = [cause.recorded_at for cause in causes if cause.reading is not None]
     history.tallies = await rule_hits.lately(connection, braked, written)
     return Gathered(
@@ -98,6 +112,52 @@ def _reported(causes: Sequence[Cause]) -> set[tuple[str, str, int, str]]:
         for cause in causes
         if isinstance(event := cause.event, ReportFiled)
     }
+
+
+def _on(causes: Sequence[Cause]) -> set[tuple[str, str, int]]:
+    """The revisions that readers report."""
+    return {(key, comment, revision) for key, comment, revision, _ in _reported(causes)}
+
+
+def _decided(causes: Sequence[Cause]) -> set[tuple[str, str, int]]:
+    """The revisions that decisions are on, where they take effect."""
+    return {
+        (cause.key, event.data.comment, event.data.expected.revision)
+        for cause in causes
+        if isinstance(event := cause.event, DecisionMade)
+    }
+
+
+def _reporters(causes: Sequence[Cause], states: dict[DiscussionKey, State]) -> set[Author]:
+    """(site, reader) of all whose reports weigh in this batch."""
+    named = {(cause.event.site, name[3]) for cause in causes for name in _reported([cause])}
+    for cause in causes:
+        for key, comment, revision in _on([cause]):
+            filed = states[DiscussionKey(key)].reporters.get((comment, revision), {})
+            named |= {(cause.event.site, reporter) for reporter in filed}
+    return named
+
+
+def _looked_at(causes: Sequence[Cause], states: dict[DiscussionKey, State]) -> list[facts.Asked]:
+    """The revisions that reports may have rules look at, as they are stored or come before."""
+    written: dict[tuple[str, str], set[tuple[str, str]]] = {}
+    for cause in causes:
+        event, name = cause.event, getattr(cause.event.data, "comment", "")
+        if isinstance(event, CommentSubmitted | CommentEdited):
+            written.setdefault((cause.key, name), set()).add((event.actor, event.data.body))
+    asked = []
+    for cause in causes:
+        for key, name, revision in _on([cause]):
+            state = states[cause.key]
+            texts = set(written.get((key, name), ()))
+            known, body = state.comments.get(name), state.bodies.get((name, revision))
+            if known is not None and body is not None:
+                texts.add((known.author, body))
+            asked += [
+                facts.Asked(cause.event.site, author, cause.key, name, read(text), cause.at)
+                for author, text in sorted(texts)
+            ]
+    return asked
 
 
 def _scored(causes: Sequence[Cause]) -> set[tuple[str, str, int]]:

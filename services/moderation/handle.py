@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from services.core import codec, metrics, topics
@@ -19,6 +19,8 @@ from services.core.discussion import (
     State,
     apply,
     facts_with,
+    open_reports,
+    settle,
 )
 from services.core.events import (
     CommentsEvent,
@@ -73,7 +75,8 @@ class Moderation:
         await facts.sweep_near(connection, partition, self.windows.near + KEPT_LONGER)
 
     def _apply(self, gathered: Gathered) -> list[Applied]:
-        applied = []
+        applied: list[Applied] = []
+        settled = gathered.settled
         history = gathered.history
         for cause in gathered.causes:
             state = gathered.states[cause.key]
@@ -95,7 +98,34 @@ class Moderation:
                     cause, submission, history.facts(submission, policy, cause.recorded_at)
                 )
 
-            effect = apply(state, cause, policy, verdict_of)
+            def report_verdict_of(
+                submission: Submission,
+                policy: Policy,
+                cause: Cause = cause,
+                state: State = state,
+            ) -> Judgement:
+                known = history.facts(submission, policy, cause.recorded_at)
+                open_ = open_reports(
+                    state, submission.comment, submission.revision, cause.event.actor
+                )
+                values = {
+                    **known.values,
+                    "reports.count": len(open_),
+                    "reports.weight": round(history.weight(submission.site, open_), 4),
+                }
+                return self.judge.judge(cause, submission, replace(known, values=values))
+
+            effect = apply(
+                state,
+                cause,
+                policy,
+                verdict_of,
+                report_verdict_of if self._looks_at(cause) else None,
+            )
+            for one in settle(state, cause, effect):
+                state.reporters[one.comment, one.revision][one.reporter] = one.after
+                history.ruled((site, one.reporter), one.before, one.after)
+                settled[cause.key, one.comment, one.revision, one.reporter] = one.after
             for submission in judged:
                 history.written(submission)
             for comment in effect.comments:
@@ -110,6 +140,13 @@ class Moderation:
             take_in(history, cause, effect, state)
             applied.append((cause, effect))
         return applied
+
+    def _looks_at(self, cause: Cause) -> bool:
+        """Whether rules judge this report: those of today, or those that did when it came."""
+        if not isinstance(cause.event, ReportFiled):
+            return False
+        recorded = self.judge.judged(cause)
+        return self.windows.reports if recorded is None else recorded
 
     async def _store(
         self,
@@ -135,6 +172,10 @@ class Moderation:
         await comments.put_comments(connection, [rows[key] for key in sorted(rows)])
         await comments.add_revisions(connection, [e.revision for e in effects if e.revision])
         await comments.add_reports(connection, [e.report for e in effects if e.report])
+        await comments.settle_reports(
+            connection, [(*report, how) for report, how in gathered.settled.items()]
+        )
+        await facts.add_reporters(connection, batch.partition, gathered.history)
         await facts.add_totals(connection, batch.partition, gathered.history)
         await facts.add_limits(connection, batch.partition, gathered.history)
         await facts.add_near(
@@ -181,7 +222,7 @@ def take_in(history: History, cause: Cause, effect: Effect, state: State) -> Non
     """What the verdict means for comments that come after: counts of rules, limits of authors."""
     if (verdict := given(cause, effect)) is None or effect.outcome is None:
         return
-    if history.tallies is not None and not isinstance(cause.event, ScoreGiven):
+    if history.tallies is not None and not isinstance(cause.event, ScoreGiven | ReportFiled):
         history.tallies.judged(cause.recorded_at, verdict)
     if slowed := effects.limit(verdict):
         comment = state.comments[effect.outcome.comment]

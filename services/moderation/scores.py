@@ -95,6 +95,9 @@ class Scoring:
     def told(self, cause: Cause) -> bool:
         return self.judge_by.told(cause)
 
+    def judged(self, cause: Cause) -> bool | None:
+        return self.judge_by.judged(cause)
+
     def judge(self, cause: Cause, submission: Submission, facts: Facts) -> Judgement:
         text = submission.reading.original
         try:
