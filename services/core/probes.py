@@ -25,10 +25,15 @@ log = logging.getLogger(__name__)
 EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def probes_app(live: Callable[[], str | None], ready: Callable[[], str | None]) -> FastAPI:
+def probes_app(
+    live: Callable[[], str | None],
+    ready: Callable[[], str | None],
+    note: Callable[[], str] = str,
+) -> FastAPI:
     """`live` and `ready` return None where all is well, else the reason that a 503 tells.
 
-    Not live: restart the process. Not ready: send it no requests.
+    Not live: restart the process. Not ready: send it no requests. `note` is what a ready process
+    has to say all the same, for people.
     """
     app = FastAPI(title="probes", docs_url=None, redoc_url=None, openapi_url=None)
 
@@ -41,7 +46,8 @@ def probes_app(live: Callable[[], str | None], ready: Callable[[], str | None]) 
 
     @app.get("/readyz")
     async def readyz() -> PlainTextResponse:
-        return answer(ready())
+        reason, said = ready(), note()
+        return PlainTextResponse(f"ok: {said}\n") if said and not reason else answer(reason)
 
     @app.get("/metrics")
     async def exposition() -> Response:

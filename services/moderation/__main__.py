@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import sys
+from collections import Counter
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
-from importlib.metadata import version
 from uuid import uuid4
 
-from services.core import db, lifecycle, metrics, probes, settings, topics
+from services.core import db, lifecycle, probes, settings, topics
 from services.core.consume import Consumer, Source
-from services.core.discussion import LiveJudge
+from services.core.discussion import Judge, LiveJudge
 from services.core.model import Settings
-from services.core.rules import load
+from services.core.rules import Ruleset
 from services.core.rules.brakes import rejecting
 from services.moderation import control, decode, learn, queue, rebuild
 from services.moderation.brakes import Braking
 from services.moderation.departures import Departures
+from services.moderation.following import Following
 from services.moderation.handle import Moderation
-from services.moderation.rules import Rules
+from services.moderation.rules import Failures, Rules
 from services.moderation.scores import Models, Scoring
 
 log = logging.getLogger("services.moderation")
@@ -32,19 +32,30 @@ async def run() -> None:
     postgres = settings.Postgres.read(pool_size=8)
     probing = settings.Probes.read(port=9092)
     secret = settings.secret("VECHE_DECISION_SECRET")
-    ruleset = load(settings.rules_texts(settings.rules_dir()))
-    # Hundreds of thousands of words that stay: the collector need not walk them every time.
-    gc.freeze()
-    metrics.BUILD.info({"version": version("veche"), "ruleset": ruleset.hash})
-    judge = Braking(LiveJudge(Rules(ruleset)), lambda: ruleset, settings.brakes())
-    braked = rejecting(ruleset)
+    failures: Failures = Counter()
+    braking = settings.brakes()
+
+    def judge_of(ruleset: Ruleset) -> Braking:
+        return Braking(LiveJudge(Rules(ruleset, failures=failures)), lambda: ruleset, braking)
+
+    def made(ruleset: Ruleset, judge: Judge) -> Moderation:
+        braked = rejecting(ruleset)
+        return Moderation(judge, ruleset.windows, lambda: braked)
+
+    def folder() -> dict[str, str]:
+        return settings.rules_texts(settings.rules_dir())
+
     if settings.rebuilding():
-        await rebuild.run(kafka, postgres, secret, judge, ruleset.windows, lambda: braked)
+        plain = Following(lambda ruleset: made(ruleset, judge_of(ruleset)), folder)
+        await rebuild.run(kafka, postgres, secret, plain)
         return
     learning = Settings("rejection", needed=settings.decisions_needed())
     models = Models(learning)
-    scoring = Scoring(judge, models, lambda: ruleset.scores)
-    moderation = Moderation(scoring, ruleset.windows, lambda: braked)
+
+    def scoring(ruleset: Ruleset) -> Moderation:
+        return made(ruleset, Scoring(judge_of(ruleset), models, lambda: ruleset.scores))
+
+    following = Following(scoring, folder)
     stop = await lifecycle.until_signal()
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(db.pool_of(postgres.dsn, postgres.pool_size))
@@ -53,23 +64,29 @@ async def run() -> None:
             pool,
             topics.MODERATION_GROUP,
             [
-                Source(topics.COMMENTS, decode.comments(secret), moderation),
+                Source(topics.COMMENTS, decode.comments(secret), following, following.sweep),
                 Source(topics.CONTROL, decode.control(secret), control.take_effect),
             ],
         )
         await stack.enter_async_context(lifecycle.loop_lag())
         await stack.enter_async_context(
             probes.serve(
-                probes.probes_app(consumer.alive, consumer.ready), probing.host, probing.port
+                probes.probes_app(consumer.alive, consumer.ready, lambda: following.trouble),
+                probing.host,
+                probing.port,
             )
         )
-        log.info("moderation starts with ruleset %s", ruleset.hash[:12])
+        if not await following.begin(pool, stop):
+            return
         async with asyncio.TaskGroup() as group:
             group.create_task(queue.watch(pool, stop, lambda: datetime.now(UTC)))
+            group.create_task(following.follow(pool, stop))
             group.create_task(models.follow(pool, stop))
             group.create_task(learn.learn(pool, stop, f"moderation-{uuid4().hex[:8]}", learning))
             departures = Departures(
-                lambda: ruleset, lambda: datetime.now(UTC), f"moderation-{uuid4().hex[:8]}"
+                lambda: following.in_use.ruleset,
+                lambda: datetime.now(UTC),
+                f"moderation-{uuid4().hex[:8]}",
             )
             group.create_task(departures.watch(pool, stop))
             await consumer.run(stop)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from services.core import codec, db, settings, topics
 from services.core.consume import Batch, Record, Source, read_to_ends
@@ -18,6 +19,7 @@ from services.core.rules import Windows
 from services.core.rules.brakes import Version
 from services.core.store import rebuild
 from services.moderation import control, decode
+from services.moderation.following import Following
 from services.moderation.handle import Moderation
 
 log = logging.getLogger("services.moderation.rebuild")
@@ -46,29 +48,36 @@ class Remoderation:
         judge = RecordedJudge(recorded, self.judge)
         await Moderation(judge, self.windows, self.braked)(connection, batch)
 
+    async def sweep(self, connection: Connection, topic: str, partition: int) -> None:
+        await Moderation(self.judge, self.windows).sweep(connection, topic, partition)
+
 
 async def run(
     kafka: settings.Kafka,
     postgres: settings.Postgres,
     secret: bytes,
-    judge: Judge,
-    windows: Windows,
-    braked: Callable[[], Sequence[Version]] = tuple,
+    following: Following,
 ) -> None:
-    """Reads both topics to the ends that the database names. Raises VecheError if it cannot."""
+    """Reads both topics to the ends that the database names. Raises VecheError if it cannot.
+
+    What was never recorded is judged by the ruleset that control.v1 activated last.
+    """
     pool = await db.connect_pool(postgres.dsn, postgres.pool_size)
     try:
         async with db.transaction(pool) as connection:
             ends = await rebuild.ends(connection)
-        handle = Remoderation(judge, windows, secret, braked)
-        for source in (
-            Source(topics.CONTROL, decode.control(secret), control.take_effect),
-            Source(topics.COMMENTS, codec.decode_comments, handle),
-        ):
+
+        async def read(source: Source[Any]) -> None:
             dead = await read_to_ends(
                 kafka, pool, topics.MODERATION_GROUP, source, ends.get(source.topic, {})
             )
             log.info("%s: at its end, %d new dead letters", source.topic, dead)
+
+        await read(Source(topics.CONTROL, decode.control(secret), control.take_effect))
+        await following.look(pool)
+        now = following.in_use.moderation
+        handle = Remoderation(now.judge, now.windows, secret, now.braked)
+        await read(Source(topics.COMMENTS, codec.decode_comments, handle, handle.sweep))
     finally:
         await pool.close()
 

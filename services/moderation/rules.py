@@ -10,6 +10,7 @@ from time import perf_counter
 from services.core import metrics
 from services.core.events import FindingSeen, VerdictGiven
 from services.core.rules import Budget, Facts, Ruleset, Submission, judge
+from services.core.rules.brakes import Version
 from services.core.rules.judge import RULE_ERROR
 from services.core.rules.ruleset import expiring
 
@@ -22,14 +23,27 @@ RULE_SECONDS = 0.05
 """How long one rule may look at one comment."""
 
 
+Failures = Counter[Version]
+"""Of a process, by (rule, version): a rule that failed stays off whatever ruleset comes next."""
+
+
 class Rules:
     """Judges by one ruleset and never raises."""
 
-    def __init__(self, ruleset: Ruleset, rule_seconds: float = RULE_SECONDS) -> None:
-        self.ruleset = ruleset
+    def __init__(
+        self,
+        ruleset: Ruleset,
+        rule_seconds: float = RULE_SECONDS,
+        failures: Failures | None = None,
+    ) -> None:
         self._budget = Budget(perf_counter, rule_seconds)
-        self._failures: Counter[str] = Counter()
+        self._failures = Counter() if failures is None else failures
+        known = {(one.rule.id, one.version) for one in ruleset.compiled}
+        off = {rule for rule, version in known if self._failures[rule, version] >= FAILURES}
+        self.ruleset = ruleset.without(off) if off else ruleset
         metrics.RULE_OFF.clear()
+        for rule in off:
+            metrics.RULE_OFF.labels(rule).set(1)
         metrics.RULE_EXPIRES.clear()
         for rule, day in expiring(ruleset):
             ends = datetime.combine(day, time(), UTC)
@@ -47,16 +61,17 @@ class Rules:
             metrics.JUDGE_SECONDS.observe(perf_counter() - began)
         for finding in verdict.findings:
             if finding.rule == RULE_ERROR:
-                self._failed(comment, str(finding.detail["rule"]), str(finding.detail["error"]))
+                self._failed(comment, finding)
         return verdict
 
-    def _failed(self, comment: Submission, rule: str, error: str) -> None:
-        self._failures[rule] += 1
+    def _failed(self, comment: Submission, finding: FindingSeen) -> None:
+        rule = str(finding.detail["rule"])
+        self._failures[rule, finding.version] += 1
         log.error(
             "rule %s failed on comment %s of %s: %s",
-            rule, comment.comment, comment.discussion, error,
+            rule, comment.comment, comment.discussion, finding.detail["error"],
         )  # fmt: skip
-        if self._failures[rule] == FAILURES:
+        if self._failures[rule, finding.version] == FAILURES:
             self.ruleset = self.ruleset.without([rule])
             metrics.RULE_OFF.labels(rule).set(1)
             log.error("rule %s is switched off after %d failures", rule, FAILURES)
