@@ -15,7 +15,7 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from bench import chart, comments, consume, feed, ingest, latency, peers, sse, volume
+from bench import chart, comments, consume, feed, ingest, judging, latency, peers, sse, volume
 from bench.figures import Figure, merged
 from bench.ground import ROOT, Ground, servers
 from tests.processes import Trust
@@ -27,6 +27,10 @@ ROWS: dict[str, Callable[[Ground], Awaitable[list[Figure]]]] = {
     "latency": latency.latency_row,
     "ingest": ingest.ingest_row,
     "comments": comments.comments_row,
+    "judge": judging.judging_row,
+    "reload": judging.judging_row,
+    "hostile": judging.judging_row,
+    "backtest": judging.backtest_row,
     "skew": volume.skew_row,
     "backlog": volume.backlog_row,
     "growth": volume.growth_row,
@@ -46,7 +50,9 @@ def chosen(text: str) -> list[str]:
     rows = [next((row for row in ROWS if name.startswith(row)), name) for name in names]
     if unknown := [name for name in rows if name not in ROWS]:
         raise SystemExit(f"no such rows: {', '.join(unknown)}; there are {', '.join(ROWS)}")
-    return [row for row in ROWS if row in rows] if names else list(ROWS)
+    wanted = [row for row in ROWS if row in rows] if names else list(ROWS)
+    # Names that one measurement answers together are measured once.
+    return list({ROWS[row]: row for row in reversed(wanted)}.values())[::-1]
 
 
 async def measure(ground: Ground, rows: list[str], keep: Callable[[list[Figure]], None]) -> bool:

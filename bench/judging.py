@@ -1,23 +1,27 @@
-"""Measures the judgement alone: `python -m bench.judging [FILE…]`, JSONL files of comments.
+"""Rows `judge`, `judge_p99`, `reload`, `hostile` and `backtest`: the rules alone.
 
-Rows: judge (200 rules with 10,000 words in lists, whole: fold, facts known, verdict), its 99th
-percentile, reload of that ruleset, and hostile texts (30 shapes of 10 KB). Rates are of CPU time of
-one process, so that other work on the machine counts less. Prints figures only, never a row.
+200 rules with 10,000 words in lists, judged whole: fold, features, facts known, verdict. Rates are
+of CPU time of one process, so that other work on the machine counts less. `python -m bench.judging
+[FILE…]` measures on JSONL files of comments instead of made ones, and prints figures only.
 """
 
 from __future__ import annotations
 
+import gc
 import gzip
 import json
-import os
 import random
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import accumulate
 from pathlib import Path
 from time import perf_counter, process_time
+from typing import Any
 
-from bench.figures import percentile
+from bench.comments import write_rules
+from bench.figures import Figure, Sample, percentile, rounded
+from bench.ground import Ground, python
 from services.core.events import DiscussionKey
 from services.core.rules import Facts, Ruleset, Submission, judge, load, read
 
@@ -108,32 +112,91 @@ def rate(texts: list[str], ruleset: Ruleset) -> tuple[float, float]:
     return len(measured) / sum(times), percentile(times, 0.99) * 1_000
 
 
-def main(files: list[str]) -> None:
+def measured(files: list[str]) -> dict[str, float | str]:
     chance = random.Random(SEED)
     texts = ruleset_texts(chance)
     load({"a.yml": texts["rules.yml"].split("---")[1]} | texts | {"rules.yml": ""})
     began, wall = process_time(), perf_counter()
     ruleset = load(texts)
-    say("reload", f"{process_time() - began:.2f} s CPU, {perf_counter() - wall:.2f} s", "< 5 s")
+    said: dict[str, float | str] = {
+        "reload": perf_counter() - wall, "reload_cpu": process_time() - began
+    }  # fmt: skip
+    gc.freeze()  # as the service does
     chance.seed(SEED)
-    for name, corpus in (("synthetic", list(synthetic(chance))), ("files", list(texts_of(files)))):
-        if corpus:
-            persecond, slow = rate(corpus, ruleset)
-            say(f"judge {name}", f"{persecond:,.0f} comments/s per core", "≥ 8,000")
-            say(f"judge {name} p99", f"{slow:.3f} ms", "< 1 ms")
+    corpus = list(texts_of(files)) if files else list(synthetic(chance))
+    said["judge"], said["judge_p99"] = rate(corpus, ruleset)
     times = {}
     for unit, text in hostile():
         began = process_time()
         judged(text, ruleset)
         times[unit] = (process_time() - began) * 1_000
-    worst = max(times, key=times.__getitem__)
-    say("hostile", f"worst {times[worst]:.1f} ms ({worst!r}), {len(times)} shapes", "< 10 ms")
-    say("load average", " ".join(f"{value:.1f}" for value in os.getloadavg()), "")
+    said["hostile_shape"] = max(times, key=times.__getitem__)
+    said["hostile"] = max(times.values())
+    return said
 
 
-def say(row: str, value: str, target: str) -> None:
-    sys.stdout.write(f"{row:24} {value:48} {target}\n")
+async def judging_row(ground: Ground) -> list[Figure]:
+    """Figures `judge`, `judge_p99`, `reload` and `hostile`, each run in a process of its own."""
+    runs: list[dict[str, Any]] = []
+    for number in range(ground.runs):
+        runs.append(await python("bench.judging"))
+        ground.tell(f"judge {number + 1}/{ground.runs}: {runs[-1]}")
+
+    def figure(name: str, unit: str, target: float, better: str, **extra: Any) -> Figure:
+        seen = Sample([float(run[name]) for run in runs])
+        extra["spread"] = [rounded(value) for value in seen.spread]
+        return Figure(name, seen.median, unit, target, better=better, extra=extra)
+
+    return [
+        figure("judge", "comments/s per core", 8_000, "high", rules=RULES, words=WORDS),
+        figure("judge_p99", "ms", 1.0, "low"),
+        figure("reload", "s", 5.0, "low", cpu=rounded(runs[-1]["reload_cpu"])),
+        figure("hostile", "ms, the slowest shape", 10.0, "low", shapes=len(list(hostile())),
+               slowest=repr(runs[-1]["hostile_shape"]).strip("'")),
+    ]  # fmt: skip
+
+
+def commented(count: int) -> Iterator[str]:
+    """Lines as a portal exports them: 100,000 words, some odd ones, links, authors, times."""
+    chance = random.Random(SEED)
+    vocabulary = ["".join(chance.choices(SYLLABLES, k=chance.randint(1, 4))) for _ in range(99_000)]
+    vocabulary += [f"w{chance.randrange(10**6)}{end}" for end in ("%", "!!", ":)", "-ка", "?!")]
+    vocabulary += [f"https://a{n}.example/{n}" for n in range(95)]
+    chance.shuffle(vocabulary)
+    weights = list(accumulate(1 / (rank + 2.7) for rank in range(len(vocabulary))))
+    for number in range(count):
+        words = chance.choices(vocabulary, cum_weights=weights, k=chance.randrange(3, 50))
+        line = {
+            "id": str(number), "text": ", ".join(words).capitalize() + ".",
+            "author": f"a{int(chance.paretovariate(0.7))}", "discussion": f"d{number % 300}",
+            "at": 1_767_225_600 + number * 2, "decision": chance.choice(["approve", "reject", ""]),
+        }  # fmt: skip
+        yield json.dumps(line, ensure_ascii=False)
+
+
+async def backtest_row(ground: Ground) -> list[Figure]:
+    """`veche rules backtest` with two processes; the rate has reading the file in it, and the whole
+    command the start of Python and loading the rules too."""
+    count = ground.size(100_000, 3_000)
+    file = ground.home / "comments.jsonl"
+    file.write_text("\n".join(commented(count)) + "\n")
+    rules = write_rules(ground.home / "backtest")
+    rates, whole = [], []
+    for number in range(ground.runs):
+        began = perf_counter()
+        said = await python(
+            "services.cli", "rules", "backtest", str(file), "--rules", str(rules), "--json"
+        )
+        whole.append(count / (perf_counter() - began))
+        rates.append(float(said["per_second"]))
+        ground.tell(f"backtest {number + 1}/{ground.runs}: {rates[-1]:,.0f}/s")
+    seen = Sample(rates)
+    return [
+        Figure("backtest", seen.median, "comments/s on 2 cores", 20_000,
+               extra={"spread": [rounded(value) for value in seen.spread], "rules": 50,
+                      "comments": count, "whole_command": rounded(Sample(whole).median)})
+    ]  # fmt: skip
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.stdout.write(json.dumps(measured(sys.argv[1:])) + "\n")

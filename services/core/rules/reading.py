@@ -1,8 +1,8 @@
 """A text as rules read it: a folded copy, its words, and the way back to what the person wrote.
 
-Folding is NFKC, case folding, `ё` to `е`, and no invisible characters. Every folded code point
-remembers the code points of the original that it came from, so a finding can show the span as
-written. Our own fixed patterns run on `re`; moderators' patterns never do (see words.py).
+Folding is NFKC, case folding, `ё` to `е`, and no invisible characters. What folds otherwise than
+one to one is remembered with its place in the original, so a finding can show the span as written.
+Our own fixed patterns run on `re`; moderators' patterns never do (see patterns.py).
 """
 
 from __future__ import annotations
@@ -10,9 +10,12 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate
+from operator import attrgetter
 from typing import NamedTuple
 
 Span = tuple[int, int]
@@ -36,12 +39,25 @@ class Word(NamedTuple):
     end: int
 
 
+class Cluster(NamedTuple):
+    """Code points of the original, [start, stop), that fold to `size` ones from `at` on."""
+
+    at: int
+    size: int
+    start: int
+    stop: int
+
+
+_ODD_AT = attrgetter("at")
+_cluster = Cluster._make
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     original: str
     folded: str
-    origins: Sequence[Span] | None
-    """For each folded code point its span in the original; None where both are the same."""
+    odd: Sequence[Cluster]
+    """What did not fold one to one to itself or its lower case, in order."""
     tokens: Sequence[str]
     """What stands between white space in the folded text, in order."""
     said: str
@@ -56,51 +72,71 @@ class Reading:
 
     def span(self, start: int, end: int) -> Span:
         """The span [start, end) of the folded text, in code points of the original."""
-        if self.origins is None or start >= end:
+        if not self.odd or start >= end:
             return (start, end)
-        return (self.origins[start][0], self.origins[end - 1][1])
+        return (self._origin(start)[0], self._origin(end - 1)[1])
+
+    def _origin(self, at: int) -> Span:
+        """Of one folded code point."""
+        before = bisect_right(self.odd, at, key=_ODD_AT) - 1
+        if before < 0:
+            return (at, at + 1)
+        cluster = self.odd[before]
+        beyond = at - cluster.at - cluster.size
+        if beyond < 0:
+            return (cluster.start, cluster.stop)
+        return (cluster.stop + beyond, cluster.stop + beyond + 1)
 
 
 def read(text: str) -> Reading:
-    folded, origins = _fold(text)
+    folded, odd = _fold(text)
     tokens = folded.split()
     said = " ".join(_WORD.findall(folded))
     same = (said or "".join(tokens)).encode("utf-8", "surrogatepass")
-    return Reading(
-        text, folded, origins, tokens, said, hashlib.blake2b(same, digest_size=16).digest()
-    )
+    return Reading(text, folded, odd, tokens, said, hashlib.blake2b(same, digest_size=16).digest())
 
 
 def folded(text: str) -> str:
     return _fold(text)[0]
 
 
-def _fold(text: str) -> tuple[str, Sequence[Span] | None]:
+def _fold(text: str) -> tuple[str, Sequence[Cluster]]:
     if _ODD.search(text) is None:
-        return _lower(text), None
+        return _lower(text), ()
     characters: list[str] = []
-    origins: list[Span] = []
-    done = 0
+    clusters: list[Cluster] = []
+    done = at = 0
+    combining = unicodedata.combining
     for odd in _ODD.finditer(text):
         start, end = odd.span()
-        if start > done and unicodedata.combining(text[start]):
+        if start > done and combining(text[start]):
             start -= 1
         characters.append(_lower(text[done:start]))
-        origins += zip(range(done, start), range(done + 1, start + 1), strict=True)
+        at += start - done
+        if not any(map(combining, text[start:end])):
+            alone = list(map(_cached, text[start:end]))
+            sizes = list(map(len, alone))
+            places = accumulate(sizes, initial=at)
+            stops = range(start + 1, end + 1)
+            clusters += map(_cluster, zip(places, sizes, range(start, end), stops, strict=False))
+            characters += alone
+            at += sum(sizes)
+            start = end
         while start < end:
             # A letter and the marks that combine with it fold together: и + breve is й.
             stop = start + 1
-            while stop < end and unicodedata.combining(text[stop]):
+            while stop < end and combining(text[stop]):
                 stop += 1
             fold = _cached if stop - start <= _CACHED_CODE_POINTS else _long
             seen = fold(text[start:stop])
             characters.append(seen)
-            origins += [(start, stop)] * len(seen)
+            size = len(seen)
+            clusters.append(_cluster((at, size, start, stop)))
+            at += size
             start = stop
         done = end
     characters.append(_lower(text[done:]))
-    origins += zip(range(done, len(text)), range(done + 1, len(text) + 1), strict=True)
-    return "".join(characters), origins
+    return "".join(characters), clusters
 
 
 def _lower(text: str) -> str:

@@ -224,9 +224,11 @@ class WordIndex:
 
     def _read_token(self, token: str) -> Iterator[_Hit]:
         """What stands between white space: its words, and what it may be as a whole."""
-        for word in _WORD.finditer(token):
-            if word.end() - word.start() <= LONGEST:
-                for part, how, form in self._word(word[0]):
+        said = {word for word in _WORD.findall(token) if len(word) <= LONGEST}
+        listed = {word: found for word in said if (found := self._word(word))}
+        if listed:
+            for word in _WORD.finditer(token):
+                for part, how, form in listed.get(word[0], ()):
                     yield _Hit(word.start(), word.end(), part, how, form)
         if len(token) <= _LONGEST_WALKED and _ODD.match(token) is not None:
             yield from self._read_odd(token)

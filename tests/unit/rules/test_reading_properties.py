@@ -19,13 +19,11 @@ RULES = a_ruleset("id: listed\nthen: hold\nwhen: {words: ['дурак', 'иди�
 @given(TRICKY)
 def test_origins_are_in_order_and_within_the_text(text: str) -> None:
     reading = read(text)
-    if reading.origins is None:
+    if not reading.odd:
         assert len(reading.folded) == len(text)
-        return
-    assert len(reading.origins) == len(reading.folded)
-    for (start, end), (later, _) in zip(
-        reading.origins, [*reading.origins[1:], (len(text), 0)], strict=False
-    ):
+    spans = [reading.span(at, at + 1) for at in range(len(reading.folded))]
+    following = [*spans[1:], (len(text), 0)] if spans else []
+    for (start, end), (later, _) in zip(spans, following, strict=True):
         assert 0 <= start < end <= len(text)
         assert start <= later
 
