@@ -36,6 +36,11 @@ then: reject
 """
 
 
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 64  # else connections wait for a SYN's second try
+
+
 class Portal:
     """The portal's classifier: `answers` maps a comment's text to what is sent back."""
 
@@ -62,8 +67,7 @@ class Portal:
             def log_message(self, *args: Any) -> None:
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
+        self.server = Server(("127.0.0.1", 0), Handler)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     @property
@@ -343,6 +347,39 @@ async def test_while_the_portal_fails_comments_are_published_or_wait_as_the_site
     await send(producer, said("c3", "третий"))
     scored = await until(pool, OF_SCORE, "c3")
     assert (scored["result"], scored["status"]) == ("published", "published")
+
+
+async def test_copies_share_the_work_and_one_takes_over_from_another_that_died(
+    services: Services, producer: Producer, pool: Pool, portal: Portal, rules: Path
+) -> None:
+    asking = {"VECHE_SCORER_URL": portal.url}
+    services.start("moderation", {"VECHE_RULES_DIR": str(rules)}).wait_ready()
+    services.start("publisher").wait_ready()
+    first, second = services.start("scorer", asking), services.start("scorer", asking)
+    first.wait_ready()
+    second.wait_ready()
+    await send(producer, opened(), *(said(f"c{n}", f"текст {n}") for n in range(40)))
+    scored = "SELECT 1 WHERE (SELECT count(DISTINCT comment) FROM outcomes WHERE cause = $1) = $2"
+    await until(pool, scored, "veche.score.given.v1", 40)
+    assert sorted(asked["comment"] for asked in portal.asked) == sorted(f"c{n}" for n in range(40))
+    second.stop()
+    # The first dies with a question on its lips: what it took is asked by the other in time.
+    let_go, holding = threading.Event(), threading.Event()
+
+    def hold(text: str) -> tuple[int, bytes]:
+        holding.set()
+        let_go.wait(20)
+        return scores(0.9)
+
+    portal.answer = hold
+    await send(producer, said("last", "последний"))
+    assert await asyncio.to_thread(holding.wait, 30)
+    first.kill()
+    let_go.set()
+    portal.answer = lambda text: scores(0.9)
+    second.start()  # it waits for the dead one's session before it has partitions, but not to ask
+    held = await until(pool, OF_SCORE, "last")
+    assert (held["result"], held["reason"]) == ("held", "rule")
 
 
 async def test_a_score_that_nobody_signed_is_a_dead_letter(
