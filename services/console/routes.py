@@ -67,11 +67,12 @@ async def list_queue(
         items = page[:limit]
         names = [(item.discussion, item.comment, item.held_revision) for item in items]
         reports = await queue.reports_on(connection, names)
+        weights = await queue.report_weights(connection, names)
     titles: show.Titles = request.app.state.titles
     return answer(
         {
             "items": [
-                show.held(item, reports.get(name, {}), titles)
+                show.held(item, reports.get(name, {}), titles, weights.get(name, 0.0))
                 for item, name in zip(items, names, strict=True)
             ],
             "next": show.after(items[-1].place) if len(page) > limit else None,

@@ -28,7 +28,10 @@ def discussion_id(key: str) -> str:
     return key.partition("/")[2]
 
 
-def held(item: queue.Held, reports: Mapping[str, int], titles: Titles) -> dict[str, Any]:
+def held(
+    item: queue.Held, reports: Mapping[str, int], titles: Titles, weight: float = 0.0
+) -> dict[str, Any]:
+    """`weight` is what the reports that nobody has ruled on weigh."""
     shown: dict[str, Any] = {
         "discussion": discussion_id(item.discussion),
         "comment": item.comment,
@@ -46,9 +49,12 @@ def held(item: queue.Held, reports: Mapping[str, int], titles: Titles) -> dict[s
         "written_at": item.held_written_at,
         "labels": item.labels,
         "score": effects.score(item.verdict),
-        "findings": findings(item.verdict, titles),
+        "findings": [
+            *findings(item.verdict, titles),
+            *findings(item.reported_verdict, titles),
+        ],
         "ruleset": item.verdict.ruleset if item.verdict else None,
-        "reports": {"count": sum(reports.values()), "reasons": reports},
+        "reports": {"count": sum(reports.values()), "weight": weight, "reasons": reports},
         "published": None,
         "claim": claim(item.claimed_by, item.claim_expires_at),
         "expected": {"revision": item.held_revision, "status": item.status},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from services.core import codec
@@ -42,8 +42,10 @@ async def gather(
     batch: Batch[CommentsEvent],
     windows: Windows,
     braked: Sequence[Version] = (),
+    looks_at: Callable[[Cause], bool] = lambda _: False,
 ) -> Gathered:
-    """`braked` are the rules whose rejects a brake might stop."""
+    """`braked` are the rules whose rejects a brake might stop; `looks_at` says of a report whether
+    rules judge it."""
     causes = [
         Cause(
             event=record.event,
@@ -55,6 +57,7 @@ async def gather(
         )
         for record in batch.records
     ]
+    reports = any(map(looks_at, causes))
     states = {cause.key: State() for cause in causes}
     await outcomes.load_digests(
         connection, states, {(cause.key, cause.event.id) for cause in causes}
@@ -64,19 +67,19 @@ async def gather(
     for comment in await comments.comments(connection, _named(causes)):
         states[comment.discussion].comments[comment.comment] = comment
     texts = _written(causes)
-    if windows.reports:
+    if reports:
         texts |= {(key, comment) for key, comment, _ in _on(causes)}
     await comments.load_bodies(connection, states, texts)
     await comments.load_reports(connection, states, _reported(causes))
     await outcomes.load_judged(connection, states, _scored(causes))
     await outcomes.load_verdicts(connection, states, _undone(causes))
     await comments.load_reporters(
-        connection, states, _decided(causes) | (_on(causes) if windows.reports else set())
+        connection, states, _decided(causes) | (_on(causes) if reports else set())
     )
     history = await facts.history(
-        connection, causes, windows, _looked_at(causes, states) if windows.reports else ()
+        connection, causes, windows, _looked_at(causes, states) if reports else ()
     )
-    if windows.reports:
+    if reports:
         await facts.load_reporters(connection, history, _reporters(causes, states))
     written = [cause.recorded_at for cause in causes if cause.reading is not None]
     history.tallies = await rule_hits.lately(connection, braked, written)

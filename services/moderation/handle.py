@@ -65,7 +65,7 @@ class Moderation:
     """The rules whose rejects a brake might stop."""
 
     async def __call__(self, connection: Connection, batch: Batch[CommentsEvent]) -> None:
-        gathered = await gather(connection, batch, self.windows, self.braked())
+        gathered = await gather(connection, batch, self.windows, self.braked(), self._looks_at)
         applied = self._apply(gathered)
         await self._store(connection, batch, gathered, applied)
         measure(batch.topic, applied)

@@ -235,7 +235,7 @@ async def test_queue_shows_text_spans_titles_and_what_to_send_back(pool, console
     assert finding["title"] == {"ru": "Оскорбления", "en": "Insults"}
     [[start, end]] = finding["spans"]
     assert item["body"][start:end] == "дурак"
-    assert item["reports"] == {"count": 2, "reasons": {"insult": 2}}
+    assert item["reports"] == {"count": 2, "weight": 2.0, "reasons": {"insult": 2}}
     assert item["published"] is None
     assert item["claim"] is None
     assert answer.json()["next"] is None

@@ -112,8 +112,7 @@ async def tables(pool: Pool) -> dict[str, list[tuple[Any, ...]]]:
 async def empty(pool: Pool) -> None:
     async with pool.acquire() as connection:
         await connection.execute(
-            f"TRUNCATE {', '.join(TABLES)}, near_bands, outbox, dirty_discussions,"
-            " changed_comments"
+            f"TRUNCATE {', '.join(TABLES)}, near_bands, outbox, dirty_discussions, changed_comments"
         )
 
 
@@ -178,6 +177,34 @@ def a_day(seed: int, count: int) -> list[Any]:
     return told
 
 
+def a_day_of_reports(seed: int, count: int) -> list[Any]:
+    """New comments that readers report and moderators rule on, again and again."""
+    chance = random.Random(seed)
+    told: list[Any] = []
+    for n in range(count):
+        named = {"discussion": chance.choice(["d1", "d2"]), "comment": f"r{chance.randrange(12)}"}
+        reader = f"reader{chance.randrange(9)}"
+        kind = chance.choices("srm", (20, 50, 30))[0]
+        if kind == "s":
+            told.append(said(**named, body="Купите слона, очень выгодно", by=reader, id=f"r{n}"))
+        elif kind == "r":
+            report = events.ReportOnComment(**named, revision=1, reason="spam")
+            told.append(event(events.ReportFiled, report, actor=reader, id=f"r{n}"))
+        else:
+            decision = events.DecisionOnComment(
+                **named,
+                ruling=chance.choice(["approve", "reject", "restore"]),
+                expected=events.Expected(
+                    revision=1, status=chance.choice(["published", "pending", "rejected"])
+                ),
+                reason="r",
+            )
+            told.append(
+                event(events.DecisionMade, decision, actor="mod", id=f"r{n}", signature="x")
+            )
+    return told
+
+
 async def test_batches_of_one_and_of_all_leave_the_same_tables(
     pool: Pool, ruleset: Ruleset
 ) -> None:
@@ -231,6 +258,9 @@ TIGHT = """
 - {id: wide, when: "authors(copies, 2m) >= 3", then: note, TEXTS}
 - {id: newcomer, when: "author.published < 4", then: note, TEXTS}
 - {id: young, when: "author.age_days < 0.001", then: note, TEXTS}
+- {id: disliked, when: "author.karma < 0", on_missing: skip, then: note, TEXTS}
+- {id: crowded, when: "discussion.comments > 20", then: note, TEXTS}
+- {id: late, when: "discussion.age_hours > 0.1", on_missing: skip, then: note, TEXTS}
 """.replace("TEXTS", "title: {ru: а, en: a}, reason: {ru: а, en: a}")
 
 
@@ -258,7 +288,7 @@ async def test_facts_do_not_depend_on_the_batch_though_times_are_stated_in_any_o
         await run(pool, moderation(ruleset), rows, size)
         assert await tables(pool) == one_by_one
     found = {f["rule"] for row in await all_outcomes(pool) for f in found_in(row)}
-    assert found == {"flood", "own", "site", "wide", "newcomer", "young"}
+    assert found == {"flood", "own", "site", "wide", "newcomer", "young", "crowded", "late"}
 
 
 def found_in(row: Any) -> list[Any]:
@@ -369,6 +399,22 @@ async def test_recorded_outcomes_are_taken_and_not_told_again(pool: Pool, rulese
         assert await connection.fetchval("SELECT count(*) FROM outbox") == 0
 
 
+async def test_an_author_s_karma_is_the_ratings_of_the_newest_comments(pool: Pool) -> None:
+    ruleset = load({"tight.yml": TIGHT})
+    rows = records([opened("d1"), *(said("d1", f"c{n}", f"слово {n}") for n in range(203))])
+    await run(pool, moderation(ruleset), rows[:202], 100)
+    async with pool.acquire() as connection:
+        await connection.executemany(
+            "INSERT INTO vote_totals (discussion, target, slot, up, down)"
+            " VALUES ('portal/d1', $1, $2, $3, 1)",
+            [("c0", 0, 1_000), ("c1", 0, 100), ("c2", 0, 10), ("c2", 1, 5), ("c7", 0, 0)],
+        )
+    await run(pool, moderation(ruleset), rows[202:], 100)
+    karma = [json.loads(row["facts"])["author.karma"] for row in (await all_outcomes(pool))[-2:]]
+    # 201 comments were there, then 202: of each the newest 200 count.
+    assert karma == [99 + 9 + 4 - 1, 9 + 4 - 1]
+
+
 NEAR = """
 - {id: own, when: "near(author, 5m) >= 2", then: note, TEXTS}
 - {id: wave, when: "near(site, 3m) >= 4", then: hold, TEXTS}
@@ -427,6 +473,49 @@ async def test_old_bands_are_swept_by_the_partition_s_own_time(pool: Pool) -> No
             )
             await handle.sweep(connection, "comments.v1", 2)
             assert await connection.fetchval("SELECT count(*) FROM near_bands") == left
+
+
+REPORTED = """
+- {id: weighed, scope: {event: [reported]}, when: "reports.weight > 1.3", then: hold, TEXTS}
+- {id: counted, scope: {event: [reported]}, when: "reports.count >= 2", then: note, TEXTS}
+- {id: text, scope: {event: [submitted, reported]}, when: {words: [слон]}, then: note, TEXTS}
+- {id: author, scope: {event: [reported]}, when: "count(author, 1h) > 3", then: note, TEXTS}
+- {id: near, scope: {event: [reported]}, when: "near(site, 1h) >= 2", then: note, TEXTS}
+- {id: same, scope: {event: [reported]}, when: "copies(site, 1h) >= 2", then: note, TEXTS}
+""".replace("TEXTS", "title: {ru: а, en: a}, reason: {ru: а, en: a}")
+
+
+async def test_reports_weigh_alike_in_batches_of_any_size_and_in_a_rebuild(pool: Pool) -> None:
+    ruleset = load({"reported.yml": REPORTED})
+    rows = records(a_day(seed=3, count=250) + a_day_of_reports(seed=3, count=250))
+    handle = moderation(ruleset)
+    await run(pool, handle, rows, 1)
+    one_by_one = await tables(pool)
+    for size in (2_000, 23):
+        await empty(pool)
+        await run(pool, handle, rows, size)
+        assert await tables(pool) == one_by_one
+    reports = [r for r in await all_outcomes(pool) if r["cause"] == "veche.report.filed.v1"]
+    weights = {json.loads(r["facts"])["reports.weight"] for r in reports if r["verdict"]}
+    assert len(weights) > 5
+    assert ("held", "report") in {(r["result"], r["reason"]) for r in reports}
+    async with pool.acquire() as connection:
+        values = await connection.fetch("SELECT value FROM outbox")
+    recorded = {
+        (told.discussion, told.data.event, told.data.digest): told.data
+        for told in (codec.decode(row["value"], events.OutcomeRecorded) for row in values)
+    }
+    await empty(pool)
+
+    def never(comment: Submission, facts: Facts) -> events.VerdictGiven:
+        raise AssertionError("judged again")
+
+    # Rules of today that look at no report take nothing back, and those that do judge none anew.
+    for today in (load({"near.yml": NEAR}), ruleset):
+        await empty(pool)
+        rebuilding = Moderation(RecordedJudge(recorded, LiveJudge(never)), today.windows)
+        await run(pool, rebuilding, rows, 100)
+        assert await tables(pool) == one_by_one
 
 
 async def all_outcomes(pool: Pool) -> list[Any]:

@@ -245,4 +245,6 @@ def submission_of(
         reading=reading,
         section=discussion.section,
         language=discussion.language,
+        opened_at=discussion.opened_at,
+        comments=discussion.visible_comments,
     )

@@ -24,6 +24,9 @@ Value: TypeAlias = bool | int | float | str | None
 
 _SECONDS_A_DAY = 86_400
 
+KARMA_MOST = 200
+"""An author's newest comments, whose ratings are added up."""
+
 LIMITED_UNTIL = "author.limited_until"
 """The fact about an author whom a rule slows down, ISO 8601; not there for all others."""
 
@@ -51,6 +54,10 @@ class Submission:
     section: str = ""
     language: str = ""
     """The discussion's, as its portal states them."""
+    opened_at: datetime | None = None
+    """The discussion; None of a comment from a file."""
+    comments: int | None = None
+    """Those that readers see in the discussion."""
     reported: bool = False
     """Whether it is a report of the revision that is judged."""
 
@@ -70,6 +77,10 @@ class Windows(NamedTuple):
     """Uses of nearly the same text that are looked at, of each band."""
     first: bool = False
     """Whether a rule asks since when an author writes."""
+    karma: bool = False
+    """Whether a rule asks how an author's comments are rated."""
+    discussion: bool = False
+    """Whether a rule asks about the discussion."""
     reports: bool = False
     """Whether rules look at reports."""
     queries: tuple[Query, ...] = ()
@@ -94,6 +105,15 @@ class NearUse(NamedTuple):
     revision: int
     author: str
     bits: int
+
+
+class Rated(NamedTuple):
+    """One of an author's comments, in time order."""
+
+    at: datetime
+    discussion: str
+    comment: str
+    rating: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +184,7 @@ class History:
     _site_copies: dict[Text, list[Use]] = field(default_factory=dict)
     _first: dict[Author, datetime] = field(default_factory=dict)
     _near: dict[Band, list[NearUse]] = field(default_factory=dict)
+    _rated: dict[Author, list[Rated]] = field(default_factory=dict)
 
     def found_first(self, author: Author, at: datetime) -> None:
         self._first[author] = at
@@ -176,6 +197,9 @@ class History:
 
     def found_site_copies(self, text: Text, uses: Iterable[Use]) -> None:
         self._site_copies[text] = sorted(set(uses))
+
+    def found_rated(self, author: Author, comments: Iterable[Rated]) -> None:
+        self._rated[author] = sorted(comments)
 
     def found_near(self, band: Band, uses: Iterable[NearUse]) -> None:
         self._near[band] = sorted(set(uses))
@@ -203,6 +227,8 @@ class History:
         self._first[author] = min(submission.at, self._first.get(author, submission.at))
         if submission.revision == 1:
             _add(self._recent.setdefault(author, []), use)
+            if (rated := self._rated.get(author)) is not None:
+                insort(rated, Rated(use.at, use.discussion, use.comment, 0))
         _add(self._own_copies.setdefault((author, text[1]), []), use)
         _add(self._site_copies.setdefault(text, []), use)
         if self.windows.near_most:
@@ -262,6 +288,14 @@ class History:
         if windows.first:
             age = submission.at - self._first.get(author, submission.at)
             values["author.age_days"] = round(max(age.total_seconds(), 0) / _SECONDS_A_DAY, 4)
+        if windows.karma and (rated := self._rated.get(author)) is not None:
+            values["author.karma"] = sum(one.rating for one in rated[-KARMA_MOST:])
+        if windows.discussion:
+            if submission.comments is not None:
+                values["discussion.comments"] = submission.comments
+            if submission.opened_at is not None:
+                age = submission.at - submission.opened_at
+                values["discussion.age_hours"] = round(max(age.total_seconds(), 0) / 3_600, 4)
         if windows.queries:
             recent = _newest(
                 self._recent.get(author), submission, windows.recent, windows.recent_most

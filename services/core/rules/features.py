@@ -140,6 +140,9 @@ FACTS: dict[str, Fact] = {
     "author.published": Fact("number", "comments that stand published on the site", "", False),
     "author.rejected": Fact("number", "comments that stand rejected on the site", "", False),
     "author.age_days": Fact("number", "days since the first comment on the site", "", False),
+    "author.karma": Fact("number", "ratings of the author's newest comments, added up"),
+    "discussion.comments": Fact("number", "comments that readers see there", "", False),
+    "discussion.age_hours": Fact("number", "hours since the discussion was opened"),
     "count(author)": Fact("number", "the author's comments, this one too", "window", False),
     "count(author_here)": Fact("number", "those in this discussion", "window", False),
     "discussions(author)": Fact("number", "discussions the author wrote in", "window", False),
@@ -154,6 +157,8 @@ FACTS: dict[str, Fact] = {
     "score": Fact("number", "what a classifier says, 0–1", "name"),
 }
 """Gathered for the comment; `name(what, window)`. Those that may be unknown say so."""
+
+OF_DISCUSSIONS = ("discussion.comments", "discussion.age_hours")
 
 OF_REPORTS = ("reports.count", "reports.weight")
 """Known where a report is judged, and nowhere else."""

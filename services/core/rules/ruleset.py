@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
@@ -28,7 +28,7 @@ from services.core.rules.detect import DETECTORS
 from services.core.rules.document import Stated, stated_rules
 from services.core.rules.expression import Comparison, Holds
 from services.core.rules.facts import Submission, Windows
-from services.core.rules.features import OF_REPORTS
+from services.core.rules.features import OF_DISCUSSIONS, OF_REPORTS
 from services.core.rules.near import BANDS
 from services.core.rules.reading import read
 from services.core.rules.rule import Rule
@@ -240,7 +240,7 @@ def _scope(rule: Rule) -> Callable[[Submission], bool]:
     return in_scope
 
 
-def _windows(comparisons: Iterable[Comparison], reports: bool) -> Windows:
+def _windows(comparisons: Sequence[Comparison], reports: bool) -> Windows:
     queries = {}
     recent = copies = near = timedelta()
     most = {"recent": 0, "author": 0, "site": 0, "near": 0}
@@ -273,6 +273,8 @@ def _windows(comparisons: Iterable[Comparison], reports: bool) -> Windows:
         near=near,
         near_most=-(-most["near"] // BANDS),
         first=first,
+        karma=any(each.key == "author.karma" for each in comparisons),
+        discussion=any(each.key in OF_DISCUSSIONS for each in comparisons),
         reports=reports,
         queries=tuple(queries[key] for key in sorted(queries)),
     )

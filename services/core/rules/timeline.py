@@ -6,7 +6,9 @@ standing follows the verdicts given here, or what a line states (`status`).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 
 from services.core.rules.facts import Facts, History, Submission, Value, Windows
 from services.core.rules.near import Signature
@@ -19,6 +21,7 @@ class Timeline:
     def __init__(self, windows: Windows) -> None:
         self._history = History(windows)
         self._written = 0
+        self._visible: Counter[tuple[str, str]] = Counter()
 
     def signed(self, body_hash: bytes, signature: Signature) -> None:
         """For a submission without its text: the signature worked out elsewhere."""
@@ -32,6 +35,9 @@ class Timeline:
         windows: bool = True,
     ) -> Facts:
         """Of the comments before; `stated` facts win, and without a time no window counts."""
+        if self._history.windows.discussion:
+            seen = self._visible[submission.site, submission.discussion]
+            submission = replace(submission, comments=seen)
         values = self._history.facts(submission, "publish_first").values
         if not windows:
             values = {key: value for key, value in values.items() if key in _TIMELESS}
@@ -41,6 +47,7 @@ class Timeline:
         """Takes in a comment that became `published`, `pending` or `rejected`."""
         self._history.written(submission)
         self._written += 1
+        self._visible[submission.site, submission.discussion] += status == "published"
         windows = self._history.windows
         if windows.near_most and self._written % _FORGET_EVERY == 0:
             self._history.forget_near(submission.at - windows.near)

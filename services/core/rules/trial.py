@@ -74,6 +74,7 @@ def quiet(tree: Tree) -> dict[str, Value]:
     """The facts about somebody's first comment, where nobody else wrote the like."""
     values: dict[str, Value] = {
         "author.published": 0, "author.rejected": 0, "author.age_days": 0,
+        "author.karma": 0, "discussion.comments": 0, "discussion.age_hours": 0,
         "reports.count": 1, "reports.weight": 1,
     }  # fmt: skip
     for leaf in leaves(tree):

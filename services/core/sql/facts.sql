@@ -26,6 +26,20 @@ SELECT asked.site, asked.author, found.submitted_at AS at
         ORDER BY c.submitted_at
         LIMIT 1) AS found
 
+-- name: rated
+-- $3 the most: each author's newest comments and how readers rate them.
+SELECT asked.site, asked.author, found.submitted_at AS at, found.discussion, found.comment,
+       coalesce((SELECT sum(t.up - t.down) FROM vote_totals t
+                  WHERE t.discussion = found.discussion AND t.target = found.comment), 0)::integer
+           AS rating
+  FROM (SELECT DISTINCT * FROM unnest($1::text[], $2::text[]) AS each (site, author)) AS asked
+ CROSS JOIN LATERAL (
+       SELECT c.submitted_at, c.discussion, c.comment
+         FROM comments c
+        WHERE c.site = asked.site AND c.author = asked.author
+        ORDER BY c.submitted_at DESC, c.discussion COLLATE "C" DESC, c.comment COLLATE "C" DESC
+        LIMIT $3) AS found
+
 -- name: recent
 -- $6 the window, $7 the most: an author's newest comments before each record.
 SELECT asked.site, asked.author, found.submitted_at AS at, found.discussion, found.comment

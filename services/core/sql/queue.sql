@@ -10,7 +10,13 @@ SELECT c.discussion, c.comment, c.author, c.author_name, c.parent, c.submitted_a
        (SELECT o.verdict FROM outcomes o
          WHERE o.discussion = c.discussion AND o.comment = c.comment
            AND o.revision = c.held_revision AND o.verdict IS NOT NULL
-         ORDER BY o.recorded_at DESC LIMIT 1) AS verdict
+           AND o.cause <> 'veche.report.filed.v1'
+         ORDER BY o.recorded_at DESC LIMIT 1) AS verdict,
+       (SELECT o.verdict FROM outcomes o
+         WHERE o.discussion = c.discussion AND o.comment = c.comment
+           AND o.revision = c.held_revision AND o.verdict IS NOT NULL
+           AND o.cause = 'veche.report.filed.v1'
+         ORDER BY o.recorded_at DESC LIMIT 1) AS reported_verdict
   FROM comments c
   JOIN discussions d ON d.discussion = c.discussion
   JOIN revisions held ON held.discussion = c.discussion AND held.comment = c.comment
@@ -36,6 +42,22 @@ SELECT r.discussion, r.comment, r.revision, r.reason, count(*) AS count
    AND r.revision = asked.revision
  GROUP BY r.discussion, r.comment, r.revision, r.reason
  ORDER BY count DESC, r.reason;
+
+-- name: report_weights
+-- Of the reports that nobody has ruled on, as rules weigh them.
+SELECT r.discussion, r.comment, r.revision,
+       sum(2 * (coalesce(t.upheld, 0) + 1)::float8
+           / (coalesce(t.upheld, 0) + coalesce(t.dismissed, 0) + 2)) AS weight
+  FROM reports r
+  JOIN unnest($1::text[], $2::text[], $3::integer[]) AS asked (discussion, comment, revision)
+    ON r.discussion = asked.discussion AND r.comment = asked.comment
+   AND r.revision = asked.revision
+ CROSS JOIN LATERAL (
+       SELECT sum(s.upheld) AS upheld, sum(s.dismissed) AS dismissed
+         FROM reporter_totals s
+        WHERE s.site = split_part(r.discussion, '/', 1) AND s.reporter = r.reporter) AS t
+ WHERE r.settled = ''
+ GROUP BY r.discussion, r.comment, r.revision;
 
 -- name: held_state
 -- How comments stand now, for conflicts and claims.
@@ -173,3 +195,9 @@ SELECT held_reason AS reason, count(*) AS held, min(held_since) AS oldest_held_s
 
 -- name: live_claims
 SELECT count(*) FROM claims WHERE starts_with(discussion, $1) AND expires_at > now();
+
+-- name: known_ids
+SELECT o.discussion, o.event_id
+  FROM outcomes o
+  JOIN unnest($1::text[], $2::text[]) AS asked (discussion, event_id)
+    ON o.discussion = asked.discussion AND o.event_id = asked.event_id

@@ -12,7 +12,7 @@ from services.core.db import Connection
 from services.core.discussion import Cause
 from services.core.events import DiscussionKey
 from services.core.rules import History, Windows
-from services.core.rules.facts import Author, Band, NearUse, Record, Totals, Use
+from services.core.rules.facts import KARMA_MOST, Author, Band, NearUse, Rated, Record, Totals, Use
 from services.core.rules.near import BITS
 from services.core.rules.reading import Reading
 
@@ -40,7 +40,7 @@ async def history(
     windows: Windows,
     reported: Sequence[Asked] = (),
 ) -> History:
-    """What every event with a body is judged on, and what is `reported`: six statements at most."""
+    """What events with a body and what is `reported` are judged on: seven statements at most."""
     history = History(windows)
     asked = [*map(_asked, (cause for cause in causes if cause.reading is not None)), *reported]
     if not asked:
@@ -56,6 +56,14 @@ async def history(
         rows = await connection.fetch(_SQL["first"], sites, authors)
         for row in rows:
             history.found_first((row["site"], row["author"]), row["at"])
+    if windows.karma:
+        rated: dict[Author, list[Rated]] = {(one.site, one.author): [] for one in asked}
+        for row in await connection.fetch(_SQL["rated"], sites, authors, KARMA_MOST):
+            rated[row["site"], row["author"]].append(
+                Rated(row["at"], row["discussion"], row["comment"], row["rating"])
+            )
+        for author, comments_of in rated.items():
+            history.found_rated(author, comments_of)
     if windows.recent_most:
         rows = await connection.fetch(
             _SQL["recent"], sites, authors, keys, comments, times,

@@ -6,7 +6,7 @@ by their key (`site/discussion`). Nothing here changes a comment: a decision is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
@@ -85,6 +85,9 @@ class Held(Struct, frozen=True, kw_only=True):
     claimed_by: str | None
     claim_expires_at: datetime | None
     verdict: VerdictGiven | None
+    """Of the revision itself, or of the newest score."""
+    reported_verdict: VerdictGiven | None
+    """Of the newest report that rules looked at."""
 
     @property
     def place(self) -> Place:
@@ -205,7 +208,16 @@ async def held_page(
         label,
         limit,
     )
-    return [Held(**{**row, "verdict": _verdict(row["verdict"])}) for row in rows]
+    return [
+        Held(
+            **{
+                **row,
+                "verdict": _verdict(row["verdict"]),
+                "reported_verdict": _verdict(row["reported_verdict"]),
+            }
+        )
+        for row in rows
+    ]
 
 
 async def reports_on(
@@ -218,6 +230,17 @@ async def reports_on(
         key = (row["discussion"], row["comment"], row["revision"])
         counts.setdefault(key, {})[row["reason"]] = row["count"]
     return counts
+
+
+async def report_weights(
+    connection: Connection, revisions: Iterable[tuple[str, str, int]]
+) -> Mapping[tuple[str, str, int], float]:
+    """What the open reports on each (discussion, comment, revision) weigh, where there are any."""
+    rows = await connection.fetch(_SQL["report_weights"], *_columns(revisions, 3))
+    return {
+        (row["discussion"], row["comment"], row["revision"]): round(row["weight"], 4)
+        for row in rows
+    }
 
 
 async def states(connection: Connection, items: Iterable[Item]) -> Mapping[Item, State]:
@@ -254,6 +277,16 @@ async def outcomes_of(connection: Connection, item: Item) -> list[RecordedOutcom
 async def reports_of(connection: Connection, item: Item) -> list[FiledReport]:
     rows = await connection.fetch(_SQL["reports_of"], *item)
     return [FiledReport(**row) for row in rows]
+
+
+async def known_ids(
+    connection: Connection, names: Collection[tuple[str, str]]
+) -> set[tuple[str, str]]:
+    """Of (discussion, event id) those that have an outcome."""
+    rows = await connection.fetch(
+        _SQL["known_ids"], [key for key, _ in names], [event for _, event in names]
+    )
+    return {(row["discussion"], row["event_id"]) for row in rows}
 
 
 async def outcomes_named(
