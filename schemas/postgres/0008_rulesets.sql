@@ -34,8 +34,6 @@ CREATE TABLE ruleset_proposals (
 );
 COMMENT ON COLUMN ruleset_proposals.rejects IS 'Live rules whose reject is new or changed: not empty asks for a second person';
 
--- Changes are replayed over the newest revisions, and backtests over days of them.
-CREATE INDEX revisions_written ON revisions (written_at);
 -- `undo` asks which comments a rule's version decided on.
 CREATE INDEX outcomes_findings ON outcomes USING gin ((verdict -> 'findings') jsonb_path_ops)
     WHERE verdict IS NOT NULL AND result IN ('held', 'rejected');

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 
 from services.console.app import create_app
 from services.console.decide import Decider
+from services.console.rehearse import Rehearsals
+from services.console.rulesets import Rulesets
 from services.core import db, lifecycle, probes, settings
 from services.core.produce import Producer
-from services.core.rules import ruleset
+from services.core.rules import document
+from services.core.rules.rule import Rule
+from services.core.store.following import follow
 from services.core.tokens import Issuers
 
 STATEMENT_SECONDS = 2.0
@@ -27,9 +33,17 @@ async def run() -> None:
     probing = settings.Probes.read(port=9093)
     issuers = Issuers.load(settings.Trust.read().issuers_file)
     secret = settings.secret("VECHE_DECISION_SECRET")
-    # Only the titles are read here: judging is moderation's.
-    rules = ruleset.load(settings.rules_texts(settings.rules_dir())).rules
-    titles = {rule.id: {"ru": rule.title.ru, "en": rule.title.en} for rule in rules}
+    titles: dict[str, dict[str, str]] = {}
+
+    def take(files: Mapping[str, str]) -> None:
+        """Only the titles are read here; those of rules that went stay, for old findings."""
+        stated = document.stated_rules(files)
+        titles.update((one.rule.id, texts(one.rule)) for one in stated)
+
+    def folder() -> dict[str, str]:
+        return settings.rules_texts(settings.rules_dir())
+
+    take(folder())
     stop = await lifecycle.until_signal()
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(
@@ -39,7 +53,18 @@ async def run() -> None:
         )
         producer = await stack.enter_async_context(Producer(kafka))
         decider = Decider(producer, pool, secret, clock=lambda: datetime.now(UTC))
-        app = create_app(pool, decider, issuers, titles)
+        rulesets = Rulesets(
+            producer,
+            pool,
+            secret,
+            lambda: datetime.now(UTC),
+            folder,
+            Rehearsals(),
+            settings.replayed_comments(),
+        )
+        app = create_app(pool, decider, issuers, titles, rulesets)
+        telling = asyncio.create_task(follow(pool, take))
+        stack.callback(telling.cancel)
 
         def ready() -> str | None:
             return None if producer.healthy() else "Kafka does not answer"
@@ -51,6 +76,10 @@ async def run() -> None:
         await stack.enter_async_context(probes.serve(app, http.host, http.port))
         log.info("console listens on %s:%s", http.host, http.port)
         await stop.wait()
+
+
+def texts(rule: Rule) -> dict[str, str]:
+    return {"ru": rule.title.ru, "en": rule.title.en}
 
 
 if __name__ == "__main__":

@@ -10,9 +10,10 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.console import agreement
+from services.console import agreement, rules_routes
 from services.console.decide import Decider
 from services.console.routes import router
+from services.console.rulesets import Rulesets
 from services.console.show import Titles
 from services.core.db import UNAVAILABLE, Pool
 from services.core.headers import NO_STORE, NOSNIFF
@@ -23,7 +24,9 @@ from services.core.tokens import Issuers
 log = logging.getLogger(__name__)
 
 
-def create_app(pool: Pool, decider: Decider, issuers: Issuers, titles: Titles) -> FastAPI:
+def create_app(
+    pool: Pool, decider: Decider, issuers: Issuers, titles: Titles, rulesets: Rulesets | None = None
+) -> FastAPI:
     """No CORS: the console has no business with other origins."""
     app = FastAPI(
         title="Veche console",
@@ -36,7 +39,9 @@ def create_app(pool: Pool, decider: Decider, issuers: Issuers, titles: Titles) -
     app.state.decider = decider
     app.state.issuers = issuers
     app.state.titles = titles
+    app.state.rulesets = rulesets
     app.include_router(router)
+    app.include_router(rules_routes.router)
     app.include_router(agreement.router)
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(RequestValidationError, _bad_parameter)

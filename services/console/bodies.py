@@ -15,15 +15,23 @@ from services.core.events import (
     CommentRevision,
     DiscussionId,
     EventId,
+    Instant,
     Policy,
+    RuleName,
+    RuleVersion,
     Ruling,
     Status,
 )
 from services.core.problems import of_body
 
 MAX_BODY_BYTES = 256 * 1024
+MAX_RULES_BYTES = 2 * 1024 * 1024
 MAX_ITEMS = 100
 
+Why = Annotated[str, Meta(min_length=1, max_length=1_000, pattern=r"\S")]
+FileName = Annotated[
+    str, Meta(pattern=r"^([A-Za-z0-9_.-]+\.ya?ml|(words|lists)/[A-Za-z0-9_.-]+\.txt)(?!\n)$")
+]
 Reason = Annotated[str, Meta(max_length=1_000)]
 T = TypeVar("T", bound=Struct)
 
@@ -72,9 +80,32 @@ class PolicyBody(Struct, frozen=True, forbid_unknown_fields=True):
     id: EventId | None = None
 
 
-async def read(request: Request, type: type[T]) -> T:
+class ProposalBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """A whole ruleset: every file of its folder by name."""
+
+    files: Annotated[dict[FileName, str], Meta(min_length=1, max_length=1_000)]
+    reason: Why
+
+
+class RollbackBody(Struct, frozen=True, forbid_unknown_fields=True):
+    to: Annotated[int, Meta(ge=0, le=2**31 - 1)]
+    """The version to bring back; 0 is the folder VECHE_RULES_DIR."""
+    reason: Why
+
+
+class UndoBody(Struct, frozen=True, forbid_unknown_fields=True):
+    rule: RuleName
+    version: RuleVersion
+    reason: Why
+    since: Instant | None = None
+    dry_run: bool = False
+    after: tuple[str, str, int] | None = None
+    """`next` of the page before."""
+
+
+async def read(request: Request, type: type[T], most: int = MAX_BODY_BYTES) -> T:
     """Raises a Problem that names the field at fault."""
-    stated = await read_json(request.scope["headers"], request.receive, MAX_BODY_BYTES)
+    stated = await read_json(request.scope["headers"], request.receive, most)
     try:
         return strict.convert(stated, type)
     except BadEvent as error:

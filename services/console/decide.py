@@ -124,7 +124,7 @@ class Decider:
             async with self.pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
                 return await queue.site_policy(connection, identity.site) == wanted
 
-        if await _until(holds):
+        if await until(holds):
             return Settled(200, {"id": event.id, "result": "applied"})
         return Settled(202, {"id": event.id, "result": "waiting"})
 
@@ -145,7 +145,7 @@ class Decider:
             return len(found) == len(set(names.values()))
 
         try:
-            await _until(all_known)
+            await until(all_known)
             async with self.pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
                 states = await queue.states(connection, set(items.values()))
                 known = {items[p] for p, name in names.items() if name in found}
@@ -182,7 +182,7 @@ class Decider:
         return codec.sign(codec.digest(event), event.id, self.secret)
 
 
-async def _until(holds: Callable[[], Any]) -> bool:
+async def until(holds: Callable[[], Any]) -> bool:
     """Asks at growing intervals; False once WAIT_SECONDS are over."""
     pause = FIRST_POLL_SECONDS
     try:

@@ -31,12 +31,25 @@ async def moderator_anywhere(request: Request) -> Identity:
     return await moderator(request, "")
 
 
+async def any_moderator(request: Request) -> Identity:
+    """Of whatever site: rules hold for the whole installation."""
+    return await moderator(request, "")
+
+
 async def administrator(identity: Annotated[Identity, Depends(moderator)]) -> Identity:
     if identity.role != "admin":
-        raise Problem(403, "role_not_allowed", "only an administrator of the site may do this")
+        raise Problem(403, "role_not_allowed", "only an administrator may do this")
     return identity
 
 
+async def any_administrator(
+    identity: Annotated[Identity, Depends(any_moderator)],
+) -> Identity:
+    return await administrator(identity)
+
+
+AnyModerator = Annotated[Identity, Depends(any_moderator)]
+AnyAdministrator = Annotated[Identity, Depends(any_administrator)]
 Moderator = Annotated[Identity, Depends(moderator)]
 ModeratorAnywhere = Annotated[Identity, Depends(moderator_anywhere)]
 Administrator = Annotated[Identity, Depends(administrator)]

@@ -171,8 +171,8 @@ class ActivatedRuleset(Struct, frozen=True, omit_defaults=True):
     reason: Annotated[str, Meta(min_length=1, max_length=1_000)]
     effect: dict[str, Any] = {}
     """What a replay over the newest comments said that it changes."""
-    back_to: Annotated[int, Meta(ge=1)] | None = None
-    """The earlier version that this brings back, whatever judges by then."""
+    back_to: Annotated[int, Meta(ge=0)] | None = None
+    """The earlier version that this brings back (0: the folder), whatever judges by then."""
 
 
 # --- envelope -----------------------------------------------------------------------------------

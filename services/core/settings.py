@@ -366,6 +366,11 @@ def decisions_needed(env: Mapping[str, str] = os.environ) -> int:
     return _whole(env, "VECHE_MODEL_DECISIONS", 100)
 
 
+def replayed_comments(env: Mapping[str, str] = os.environ) -> int:
+    """VECHE_REPLAYED_COMMENTS: the newest comments that a proposed ruleset is replayed over."""
+    return _whole(env, "VECHE_REPLAYED_COMMENTS", 2_000)
+
+
 def brakes(env: Mapping[str, str] = os.environ) -> Brakes:
     """What stops a rule that rejects too much; 0 switches the brake off."""
     return Brakes(

@@ -14,6 +14,7 @@ from services.core.consume.tail import tail
 from services.core.db import Pool
 from services.core.events import DiscussionKey
 from services.core.store import threads
+from services.core.store.following import follow
 from services.core.store.threads import Listed
 from services.core.tokens import Issuers
 from services.reader import me, receipts
@@ -54,7 +55,7 @@ async def run() -> None:
         log.info("%s: %s", type(group).__name__.lower(), settings.masked(group))
     issuers = Issuers.load(settings.Trust.read().issuers_file)
     secret_receipt = settings.secret("VECHE_RECEIPT_SECRET")
-    by_rule = rule_reasons(settings.rules_texts(settings.rules_dir()))
+    by_rule = dict(rule_reasons(settings.rules_texts(settings.rules_dir())))
     stop = await lifecycle.until_signal()
 
     async with AsyncExitStack() as stack:
@@ -83,6 +84,11 @@ async def run() -> None:
             )
         ]
         tasks = [asyncio.create_task(followed.run()) for followed in following]
+        # What authors are told of rules that went stays, for old findings.
+        telling = asyncio.create_task(
+            follow(pool, lambda files: by_rule.update(rule_reasons(files)))
+        )
+        stack.callback(telling.cancel)
 
         parts = Parts(
             feeds=feeds,

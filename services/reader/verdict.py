@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from services.core import reasons, rules
+from services.core import reasons
 from services.core.events import FindingSeen, VerdictGiven
+from services.core.rules.document import stated_rules
 
 RuleReasons = Mapping[str, reasons.Text]
 """What the author of a comment is told about each rule, by the rule's id."""
@@ -14,9 +15,8 @@ RuleReasons = Mapping[str, reasons.Text]
 
 def rule_reasons(texts: Mapping[str, str]) -> RuleReasons:
     """From the texts of a ruleset's folder; raises BadRuleset."""
-    return {
-        rule.id: reasons.Text(rule.reason.ru, rule.reason.en) for rule in rules.load(texts).rules
-    }
+    stated = [one.rule for one in stated_rules(texts)]
+    return {rule.id: reasons.Text(rule.reason.ru, rule.reason.en) for rule in stated}
 
 
 def reason_shown(code: str, said: str = "") -> dict[str, Any] | None:

@@ -1,0 +1,329 @@
+"""A ruleset's life as the console leads it: proposed, approved, activated, gone back from, undone.
+
+Only proposals are written here. What is activated or undone is a signed event, and moderation says
+what becomes of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from msgspec import structs
+
+from services.console.decide import ACQUIRE_SECONDS, SAME_ID, SEND_SECONDS, Settled, until
+from services.console.rehearse import Rehearsals, row
+from services.core import codec, topics
+from services.core.db import Pool, transaction
+from services.core.errors import Retryable, VecheError
+from services.core.events import (
+    ActivatedRuleset,
+    RulesetActivated,
+    RuleUndone,
+    UndoOnComment,
+)
+from services.core.problems import Problem, away, not_found
+from services.core.produce import Outgoing, Producer
+from services.core.store import judged, queue, rulesets
+from services.core.tokens import Identity
+
+MAX_FILES_BYTES = 900_000
+"""Of the files as JSON: a record of Kafka holds a million bytes by default."""
+HISTORY = 50
+UNDO_PAGE = 500
+SAMPLES = 10
+EVER = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Current:
+    version: int
+    """0: the folder VECHE_RULES_DIR, since no ruleset was ever activated."""
+    hash: str
+    files: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Rulesets:
+    producer: Producer
+    pool: Pool
+    secret: bytes
+    clock: Callable[[], datetime]
+    folder: Callable[[], Mapping[str, str]]
+    """The texts of VECHE_RULES_DIR."""
+    rehearse: Rehearsals
+    replayed: int = 2_000
+    """Comments that a proposal is replayed over."""
+
+    async def current(self) -> Current:
+        """Raises Problem where neither Postgres nor the folder has one that loads."""
+        async with self.pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
+            newest = await rulesets.newest(connection)
+            found = await rulesets.one(connection, newest[0]) if newest else None
+        if found is not None:
+            return Current(found[0].version, found[0].hash, found[1])
+        files = self.folder()
+        return Current(0, (await self.rehearse(files)).hash, files)
+
+    async def folder_hash(self) -> str | None:
+        """Of VECHE_RULES_DIR; None where there is none that loads."""
+        with suppress(VecheError, Problem, OSError):
+            return (await self.rehearse(self.folder())).hash
+        return None
+
+    async def propose(
+        self, identity: Identity, files: Mapping[str, str], reason: str
+    ) -> rulesets.Proposal:
+        check_size(files)
+        current = await self.current()
+        if files == current.files:
+            raise Problem(409, "unchanged", "these are the rules in use; there is nothing to do")
+        async with transaction(self.pool, acquire_seconds=ACQUIRE_SECONDS) as connection:
+            since = await judged.since_of_newest(connection, self.replayed)
+            comments = [row(one) async for one in judged.stream(connection, since or EVER)]
+        answer = await self.rehearse(files, current.files, comments[-self.replayed :])
+        async with transaction(self.pool, acquire_seconds=ACQUIRE_SECONDS) as connection:
+            number = await rulesets.propose(
+                connection,
+                files,
+                answer.hash,
+                current.hash,
+                identity.subject,
+                reason,
+                answer.rejects,
+                answer.effect,
+                self.clock(),
+            )
+        return (await self.proposal(number))[0]
+
+    async def proposal(self, number: int) -> tuple[rulesets.Proposal, dict[str, str]]:
+        async with self.pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
+            found = await rulesets.proposal(connection, number)
+        if found is None:
+            raise not_found(f"there is no proposal {number}")
+        return found
+
+    async def approve(self, identity: Identity, number: int) -> Settled:
+        """200 once it is activated, 202 where that took longer than the wait."""
+        proposal, files = await self.proposal(number)
+        if proposal.state == "withdrawn":
+            raise Problem(409, "settled", f"proposal {number} was withdrawn: propose it again")
+        event_id = name_of(proposal)
+        async with self.pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
+            before = await rulesets.settled(connection, event_id, 0, 0)
+        if before.version is not None:  # asked again after a 202 or 503
+            await self._settle(number, "activated", identity)
+            return _activated(event_id, before.version, proposal.hash)
+        if proposal.rejects and identity.subject == proposal.author:
+            raise Problem(
+                403, "second_person",
+                f"{', '.join(proposal.rejects)} may newly reject comments: another administrator "
+                f"than its author must approve it",
+                rejects=list(proposal.rejects),
+            )  # fmt: skip
+        current = await self.current()
+        if current.hash != proposal.parent:
+            raise stale()
+        event = self._activation(
+            identity,
+            event_id,
+            ActivatedRuleset(
+                files=files,
+                hash=proposal.hash,
+                parent=proposal.parent,
+                author=proposal.author,
+                approved_by=identity.subject,
+                reason=proposal.reason,
+                effect=proposal.effect,
+            ),
+        )
+        settled = await self._send(event)
+        if settled.status == 200:
+            await self._settle(number, "activated", identity)
+        return settled
+
+    async def withdraw(self, identity: Identity, number: int) -> rulesets.Proposal:
+        """By its author, or an administrator."""
+        proposal, _ = await self.proposal(number)
+        if identity.subject != proposal.author and identity.role != "admin":
+            raise Problem(
+                403, "role_not_allowed", "only its author or an administrator withdraws a proposal"
+            )
+        if not await self._settle(number, "withdrawn", identity):
+            raise Problem(409, "settled", f"proposal {number} is {proposal.state} already")
+        return (await self.proposal(number))[0]
+
+    async def roll_back(self, identity: Identity, to: int, reason: str) -> Settled:
+        """One step, by one administrator: what judged before was approved before."""
+        current = await self.current()
+        if to == 0:
+            files = self.folder()
+            hash = (await self.rehearse(files)).hash
+        else:
+            async with self.pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
+                found = await rulesets.one(connection, to)
+            if found is None:
+                raise not_found(f"there is no version {to}; GET /v1/console/rulesets lists them")
+            files, hash = found[1], found[0].hash
+            await self.rehearse(files)
+        event_id = "ruleset-" + _digest("back", to, current.version, current.hash, reason)
+        data = ActivatedRuleset(
+            files=dict(files),
+            hash=hash,
+            parent=current.hash,
+            author=identity.subject,
+            approved_by=identity.subject,
+            reason=reason,
+            back_to=to,
+        )
+        return await self._send(self._activation(identity, event_id, data))
+
+    async def undo(
+        self,
+        identity: Identity,
+        rule: str,
+        version: str,
+        reason: str,
+        since: datetime | None,
+        after: rulesets.Stopped,
+        dry_run: bool,
+    ) -> dict[str, Any]:
+        """One page of what the rule's version stopped on the token's site, as events; the same
+        page again sends the same events. Raises Problem 503 where the log did not confirm."""
+        async with transaction(self.pool, acquire_seconds=ACQUIRE_SECONDS) as connection:
+            stopped = await rulesets.did(
+                connection, identity.site, rule, version, since or EVER, after, UNDO_PAGE
+            )
+            names = {one: undo_id(rule, version, one) for one in stopped}
+            known = await queue.known_ids(
+                connection, [(one.discussion, name) for one, name in names.items()]
+            )
+        left = [one for one in stopped if (one.discussion, names[one]) not in known]
+        if not dry_run:
+            await self._undo(identity, rule, version, reason, left, names)
+        return {
+            "dry_run": dry_run,
+            "comments": len(left),
+            "already": len(stopped) - len(left),
+            "samples": [f"{one.discussion}/{one.comment}" for one in left[:SAMPLES]],
+            "next": list(stopped[-1]) if len(stopped) == UNDO_PAGE else None,
+        }
+
+    async def _undo(
+        self,
+        identity: Identity,
+        rule: str,
+        version: str,
+        reason: str,
+        stopped: Sequence[rulesets.Stopped],
+        names: Mapping[rulesets.Stopped, str],
+    ) -> None:
+        events = []
+        for one in stopped:
+            site, _, discussion = one.discussion.partition("/")
+            data = UndoOnComment(discussion, one.comment, one.revision, rule, version, reason)
+            event = RuleUndone(
+                id=names[one],
+                source=f"/sites/{site}",
+                site=site,
+                actor=identity.subject,
+                actorname=identity.name,
+                role=identity.role,
+                time=self.clock(),
+                signature="",
+                data=data,
+            )
+            events.append(structs.replace(event, signature=self._signature(event)))
+        sent = await self.producer.send_all(
+            [Outgoing(topics.COMMENTS, one.key.encode(), codec.encode(one)) for one in events],
+            deadline_seconds=SEND_SECONDS,
+        )
+        if failed := sum(isinstance(result, Retryable) for result in sent):
+            raise away(f"Kafka did not answer in time for {failed} of {len(sent)}: {SAME_PAGE}")
+
+    def _activation(
+        self, identity: Identity, event_id: str, data: ActivatedRuleset
+    ) -> RulesetActivated:
+        event = RulesetActivated(
+            id=event_id,
+            source="/sites/*",
+            site="*",
+            actor=identity.subject,
+            actorname=identity.name,
+            role=identity.role,
+            time=self.clock(),
+            signature="",
+            data=data,
+        )
+        return structs.replace(event, signature=self._signature(event))
+
+    def _signature(self, event: RulesetActivated | RuleUndone) -> str:
+        return codec.sign(codec.digest(event), event.id, self.secret)
+
+    async def _send(self, event: RulesetActivated) -> Settled:
+        try:
+            sent = await self.producer.send(
+                topics.CONTROL, b"*", codec.encode(event), deadline_seconds=SEND_SECONDS
+            )
+        except Retryable:
+            raise away(f"Kafka did not answer in time: {SAME_ID}", id=event.id) from None
+        found = rulesets.Settled(None, passed=False)
+
+        async def looked_at() -> bool:
+            nonlocal found
+            async with self.pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
+                found = await rulesets.settled(connection, event.id, sent.offset, sent.partition)
+            return found.version is not None or found.passed
+
+        if not await until(looked_at):
+            return Settled(202, {"id": event.id, "result": "waiting"})
+        if found.version is None:
+            raise stale()
+        return _activated(event.id, found.version, event.data.hash)
+
+    async def _settle(self, number: int, state: str, identity: Identity) -> bool:
+        async with transaction(self.pool, acquire_seconds=ACQUIRE_SECONDS) as connection:
+            return await rulesets.settle(connection, number, state, identity.subject, self.clock())
+
+
+SAME_PAGE = "send the same page again, each comment is undone once"
+
+
+def _activated(event_id: str, version: int, hash: str) -> Settled:
+    said = {"id": event_id, "result": "activated", "version": version, "hash": hash}
+    return Settled(200, said)
+
+
+def stale() -> Problem:
+    return Problem(
+        409, "stale",
+        "another ruleset was activated since this was proposed: look at it, and propose again",
+    )  # fmt: skip
+
+
+def check_size(files: Mapping[str, str]) -> None:
+    size = len(codec.encode(files))
+    if size > MAX_FILES_BYTES:
+        raise Problem(
+            413, "too_large",
+            f"a ruleset may have {MAX_FILES_BYTES} bytes as JSON, this one has {size}: "
+            f"shorten its lists", "/files",
+        )  # fmt: skip
+
+
+def name_of(proposal: rulesets.Proposal) -> str:
+    """The id of its activation: the same however often it is approved."""
+    said = (proposal.id, proposal.hash, proposal.parent, proposal.proposed_at.isoformat())
+    return "ruleset-" + _digest(*said)
+
+
+def undo_id(rule: str, version: str, one: rulesets.Stopped) -> str:
+    return "undo-" + _digest(rule, version, *one)
+
+
+def _digest(*said: object) -> str:
+    return hashlib.blake2b(codec.encode(said), digest_size=16).hexdigest()
