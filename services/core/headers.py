@@ -20,10 +20,10 @@ SECURITY: Headers = [
 
 def header(headers: Headers, name: bytes) -> str:
     """The header's value, "" where it is absent. Raises Problem where it is there twice."""
-    values = [value for key, value in headers if key == name]
-    if len(values) > 1:
+    found = dict(headers)
+    if len(found) != len(headers) and [key for key, _ in headers].count(name) > 1:
         raise Problem(400, "bad_value", f"the header {name.decode()} is there twice")
-    return values[0].decode("latin-1") if values else ""
+    return found.get(name, b"").decode("latin-1")
 
 
 def of_problem(problem: Problem, length: int) -> Headers:

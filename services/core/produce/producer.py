@@ -1,4 +1,4 @@
-"""Producing: a supervised idempotent producer with deadlines, and the topics themselves.
+"""A supervised idempotent producer with deadlines.
 
 A send that does not end within its deadline has no known outcome: the record may still arrive
 later. The same record may safely be sent again, since every effect is idempotent by name.
@@ -10,20 +10,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import lru_cache
-from typing import Any, NamedTuple, Self
+from functools import cache
+from typing import Any, Self
 
 from aiokafka import AIOKafkaProducer, errors
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.partitioner import murmur2
+from prometheus_client import Counter, Histogram
 
-from services.core import metrics, settings, topics
+from services.core import metrics, settings
 from services.core.errors import Misconfigured, Retryable
+from services.core.produce.records import Outgoing, Sent, partition_of
 
 log = logging.getLogger(__name__)
 
@@ -41,38 +39,6 @@ _FATAL = (
 """After these aiokafka's producer is of no more use (its issue 1017): build another one."""
 
 
-class Outgoing(NamedTuple):
-    """A record to produce. `topic` as in schemas/topics.toml; value None is a tombstone."""
-
-    topic: str
-    key: bytes
-    value: bytes | None
-
-
-class Sent(NamedTuple):
-    """Where Kafka keeps a record. `recorded_at` is the broker's time on input topics, UTC."""
-
-    topic: str
-    partition: int
-    offset: int
-    recorded_at: datetime
-
-
-@lru_cache(maxsize=65_536)
-def _hash(key: bytes) -> int:
-    return int(murmur2(key)) & 0x7FFFFFFF
-
-
-def partition_of(topic: str, key: bytes) -> int:
-    """The partition that the Java client's partitioner gives a key."""
-    return _hash(key) % topics.declared()[topic].partitions
-
-
-def home_partition(discussion: str) -> int:
-    """A discussion's partition of comments.v1: its publisher shard."""
-    return partition_of(topics.COMMENTS, discussion.encode())
-
-
 class _Link:
     """One aiokafka producer's life. What it still owes dies with it."""
 
@@ -84,6 +50,45 @@ class _Link:
         """The background task of aiokafka has ended: nothing would ever be sent."""
         task = self.client._sender.sender_task  # no public signal exists
         return task is None or task.done()
+
+
+class _Acknowledgements:
+    """What one `send_all` waits for: a future of aiokafka's or a failure for each record.
+
+    `asyncio.wait` would do the same; with one record a call it cost more than the record's way
+    through aiokafka.
+    """
+
+    def __init__(self, link: _Link) -> None:
+        self.all: list[asyncio.Future[Any] | Retryable] = []
+        self._link = link
+        self._missing = 0
+        self._complete: asyncio.Future[None] | None = None
+
+    def expect(self, future: asyncio.Future[Any]) -> None:
+        self.all.append(future)
+        self._missing += 1
+        self._link.pending += 1
+        future.add_done_callback(self._came)
+
+    def _came(self, future: asyncio.Future[Any]) -> None:
+        self._link.pending -= 1
+        self._missing -= 1
+        if not future.cancelled():
+            future.exception()  # seen: a late failure has nobody else to tell
+        if not self._missing and self._complete and not self._complete.done():
+            self._complete.set_result(None)
+
+    async def complete(self) -> None:
+        if self._missing:
+            self._complete = asyncio.get_running_loop().create_future()
+            await self._complete
+
+
+@cache
+def _measures(topic: str) -> tuple[Counter, Histogram]:
+    """Looked up once: `labels` costs as much as what it counts."""
+    return metrics.PRODUCED.labels(topic), metrics.PRODUCE_SECONDS.labels(topic)
 
 
 class Producer:
@@ -162,28 +167,18 @@ class Producer:
                 metrics.PRODUCE_ERRORS.labels(record.topic).inc()
             return [Retryable(refusal or "Kafka is not reachable") for _ in records]
 
-        acknowledgements: list[asyncio.Future[Any] | Retryable] = []
-        failure: Retryable | None = None
-        for record in records:
-            if failure is None:
-                left = began + deadline_seconds - time.monotonic()
-                try:
-                    acknowledgements.append(await self._hand_over(link, record, left))
-                    continue
-                except TimeoutError:
-                    failure = Retryable("Kafka did not take the record in time")
-                    self._suspect()
-                except errors.KafkaError as error:
-                    failure = self._failed(link, error)
-            acknowledgements.append(failure)
-
-        waiting = {f for f in acknowledgements if isinstance(f, asyncio.Future)}
-        if waiting:
-            left = max(0.0, began + deadline_seconds - time.monotonic())
-            await asyncio.wait(waiting, timeout=left)
+        acknowledgements = _Acknowledgements(link)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(deadline_seconds):
+                await self._hand_over(link, records, acknowledgements)
+                await acknowledgements.complete()
+        if len(acknowledgements.all) < len(records):
+            failure = Retryable("Kafka did not take the record in time")
+            self._suspect()
+            acknowledgements.all += [failure] * (len(records) - len(acknowledgements.all))
         return [
             self._answer(link, record, acknowledgement, began)
-            for record, acknowledgement in zip(records, acknowledgements, strict=True)
+            for record, acknowledgement in zip(records, acknowledgements.all, strict=True)
         ]
 
     def _refusal(self, count: int) -> str:
@@ -193,30 +188,29 @@ class Producer:
             return "too many records wait for Kafka's acknowledgement"
         return ""
 
-    async def _hand_over(self, link: _Link, record: Outgoing, left: float) -> asyncio.Future[Any]:
-        """Puts one record into aiokafka's batch; the future ends with the acknowledgement."""
-        try:
-            async with asyncio.timeout(max(0.0, left)):
-                future: asyncio.Future[Any] = await link.client.send(
-                    self._kafka.topic(record.topic),
+    async def _hand_over(
+        self, link: _Link, records: Sequence[Outgoing], acknowledgements: _Acknowledgements
+    ) -> None:
+        """Puts records into aiokafka's batches; none goes where one before it was refused."""
+        for number, record in enumerate(records):
+            topic = self._kafka.topic(record.topic)
+            try:
+                future = await link.client.send(
+                    topic,
                     record.value,
                     key=record.key,
                     partition=partition_of(record.topic, record.key),
                 )
-        except AssertionError:
-            raise Misconfigured(
-                f"{self._kafka.topic(record.topic)} has fewer partitions than schemas/topics.toml"
-                " states; look with `veche topics`"
-            ) from None
-        link.pending += 1
-
-        def settled(done: asyncio.Future[Any]) -> None:
-            link.pending -= 1
-            if not done.cancelled():
-                done.exception()  # seen: a late failure has nobody else to tell
-
-        future.add_done_callback(settled)
-        return future
+            except AssertionError:
+                raise Misconfigured(
+                    f"{topic} has fewer partitions than schemas/topics.toml states;"
+                    " look with `veche topics`"
+                ) from None
+            except errors.KafkaError as error:
+                failure = self._failed(link, error)
+                acknowledgements.all += [failure] * (len(records) - number)
+                return
+            acknowledgements.expect(future)
 
     def _answer(
         self,
@@ -236,8 +230,9 @@ class Producer:
         elif (error := acknowledgement.exception()) is not None:
             failure = self._failed(link, error)
         else:
-            metrics.PRODUCED.labels(record.topic).inc()
-            metrics.PRODUCE_SECONDS.labels(record.topic).observe(time.monotonic() - began)
+            count, seconds = _measures(record.topic)
+            count.inc()
+            seconds.observe(time.monotonic() - began)
             metadata = acknowledgement.result()
             return Sent(
                 record.topic,
@@ -356,120 +351,3 @@ async def _close(client: AIOKafkaProducer, *, flush_seconds: float) -> None:
     with suppress(TimeoutError, errors.KafkaError, OSError):
         async with asyncio.timeout(2.0):
             await client.stop()
-
-
-# --- topics
-
-
-@dataclass
-class TopicsReport:
-    """What `create_topics` found and did; names without the prefix."""
-
-    created: list[str] = field(default_factory=list)
-    existing: list[str] = field(default_factory=list)
-    differing: dict[str, str] = field(default_factory=dict)
-    """Topic → what differs from schemas/topics.toml, as a sentence."""
-
-
-async def create_topics(
-    bootstrap: str,
-    prefix: str = "",
-    names: Iterable[str] | None = None,
-    *,
-    replication_factor: int = 1,
-    min_insync_replicas: int = 1,
-    security: settings.KafkaSecurity = settings.PLAINTEXT,
-    retention_ms: Mapping[str, int] | None = None,
-) -> TopicsReport:
-    """Creates the declared topics that do not exist yet, and reports those that differ.
-
-    `retention_ms` goes before what schemas/topics.toml states; dead letters follow their source.
-    Raises Retryable where Kafka does not answer.
-    """
-    declared = topics.kept(retention_ms or {})
-    wanted = {name: declared[name] for name in (names or declared)}
-    report = TopicsReport()
-    admin = AIOKafkaAdminClient(
-        bootstrap_servers=bootstrap, request_timeout_ms=15_000, **security.client_options()
-    )
-    try:
-        async with asyncio.timeout(15.0):
-            await admin.start()
-        existing = set(await admin.list_topics())
-        missing = [topic for name, topic in wanted.items() if prefix + name not in existing]
-        if missing:
-            response = await admin.create_topics(
-                [
-                    NewTopic(
-                        prefix + topic.name,
-                        topic.partitions,
-                        replication_factor,
-                        topic_configs=topic.configs(min_insync_replicas),
-                    )
-                    for topic in missing
-                ],
-                timeout_ms=15_000,
-            )
-            for name, code, *message in response.topic_errors:
-                if code == 0:
-                    report.created.append(name.removeprefix(prefix))
-                elif code != errors.TopicAlreadyExistsError.errno:  # somebody else was quicker
-                    raise Misconfigured(
-                        f"Kafka would not create {name}: "
-                        f"{message[0] if message and message[0] else errors.for_code(code)}"
-                    )
-            await _wait_for_leaders(admin, [prefix + topic.name for topic in missing])
-        report.existing = [name for name in wanted if name not in report.created]
-        report.differing = await _differing(
-            admin, prefix, {name: wanted[name] for name in report.existing}, min_insync_replicas
-        )
-    except (errors.KafkaError, TimeoutError, OSError) as error:
-        raise Retryable(f"Kafka at {bootstrap} does not answer: {error!r}") from error
-    finally:
-        with suppress(errors.KafkaError, TimeoutError, OSError):
-            async with asyncio.timeout(5.0):
-                await admin.close()
-    return report
-
-
-async def _wait_for_leaders(admin: AIOKafkaAdminClient, names: list[str]) -> None:
-    deadline = time.monotonic() + 15.0
-    while True:
-        described = await admin.describe_topics(names)
-        if all(
-            topic["error_code"] == 0
-            and topic["partitions"]
-            and all(partition["leader"] >= 0 for partition in topic["partitions"])
-            for topic in described
-        ):
-            return
-        if time.monotonic() > deadline:
-            raise TimeoutError("topics were created but have no leaders yet")
-        await asyncio.sleep(0.05)
-
-
-async def _differing(
-    admin: AIOKafkaAdminClient,
-    prefix: str,
-    existing: dict[str, topics.Topic],
-    min_insync_replicas: int,
-) -> dict[str, str]:
-    if not existing:
-        return {}
-    differing: dict[str, list[str]] = {}
-    for described in await admin.describe_topics([prefix + name for name in existing]):
-        name = described["topic"].removeprefix(prefix)
-        found, stated = len(described["partitions"]), existing[name].partitions
-        if found != stated:
-            differing.setdefault(name, []).append(f"{found} partitions, not {stated}")
-    responses = await admin.describe_configs(
-        [ConfigResource(ConfigResourceType.TOPIC, prefix + name) for name in existing]
-    )
-    for response in responses:
-        for _code, _message, _type, resource, entries in response.resources:
-            name = resource.removeprefix(prefix)
-            held = {entry[0]: entry[1] for entry in entries}
-            for key, value in existing[name].configs(min_insync_replicas).items():
-                if held.get(key) != value:
-                    differing.setdefault(name, []).append(f"{key} is {held.get(key)}, not {value}")
-    return {name: "; ".join(sentences) for name, sentences in differing.items()}
