@@ -40,7 +40,7 @@ OFFSET $1 - 1 LIMIT 1
 WITH judged AS MATERIALIZED (
     SELECT o.discussion, o.comment, o.revision, o.recorded_at, o.verdict
       FROM outcomes o
-     WHERE o.verdict IS NOT NULL AND o.recorded_at >= $1
+     WHERE o.verdict IS NOT NULL AND o.recorded_at >= $1 AND o.cause <> 'veche.rule.undone.v1'
        AND ($2 = '' OR starts_with(o.discussion, $2 || '/'))
      ORDER BY o.recorded_at DESC
      LIMIT $3
@@ -77,7 +77,7 @@ SELECT f.rule, f.version, f.says, f.shadow, count(*) AS hits, count(r.ruling) AS
 -- Since when the newest $3 verdicts are; null where there are no more than that.
 SELECT o.recorded_at
   FROM outcomes o
- WHERE o.verdict IS NOT NULL AND o.recorded_at >= $1
+ WHERE o.verdict IS NOT NULL AND o.recorded_at >= $1 AND o.cause <> 'veche.rule.undone.v1'
    AND ($2 = '' OR starts_with(o.discussion, $2 || '/'))
  ORDER BY o.recorded_at DESC
 OFFSET $3 LIMIT 1
