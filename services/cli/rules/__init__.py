@@ -6,6 +6,16 @@ import click
 
 from services.cli.rules.agreement import agreement
 from services.cli.rules.backtest import backtest, diff
+from services.cli.rules.life import (
+    approve,
+    current,
+    history,
+    proposals,
+    propose,
+    rollback,
+    undo,
+    withdraw,
+)
 from services.cli.rules.write import check, explain, format_, test
 
 
@@ -15,4 +25,6 @@ def rules() -> None:
 
 
 for command in (check, test, explain, backtest, diff, agreement, format_):
+    rules.add_command(command)
+for command in (current, propose, proposals, approve, withdraw, history, rollback, undo):
     rules.add_command(command)
