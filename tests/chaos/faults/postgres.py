@@ -23,9 +23,9 @@ async def unknown_commit(n: Nemesis) -> dict[str, Any]:
 
 @kind(light=True)
 async def unknown_commits(n: Nemesis) -> dict[str, Any]:
-    """A burst: of ten, of forty in a long run."""
+    """A burst: of ten, of sixty in a long run."""
     struck = 0
-    for _ in range(40 if n.long else 10):
+    for _ in range(60 if n.long else 10):
         labels = n.labels("counters", "moderation", "publisher")
         with suppress(Missed):
             await n.spring("commit_sent", labels, lambda connection: "cut")
