@@ -9,7 +9,7 @@ import json
 import sys
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
@@ -18,7 +18,7 @@ from services.core.errors import BadRuleset
 from services.core.rules import Facts, Ruleset, judge, load
 from services.core.rules.expression import subject
 from services.core.rules.format import formatted
-from services.core.rules.rule import Case
+from services.core.rules.rule import Case, Event
 from services.core.rules.ruleset import expiring
 from services.core.rules.trial import explain as explained
 from services.core.rules.trial import quiet, submission_of, trials
@@ -116,9 +116,18 @@ def test(folder: Path | None, only: str | None, as_json: bool) -> None:
 @click.option("--text", help="The comment; else standard input.")
 @click.option("--rule", "only", help="Of one rule.")
 @click.option("--fact", "stated", multiple=True, help="'author.published=3', as often as needed.")
+@click.option(
+    "--event", type=click.Choice(get_args(Event)), default="submitted", show_default=True,
+    help="What happened to the comment.",
+)  # fmt: skip
 @as_json
 def explain(
-    folder: Path | None, text: str | None, only: str | None, stated: tuple[str, ...], as_json: bool
+    folder: Path | None,
+    text: str | None,
+    only: str | None,
+    stated: tuple[str, ...],
+    event: Event,
+    as_json: bool,
 ) -> None:
     """Why a rule matches a comment, or what it misses: the nearest misses first.
 
@@ -126,7 +135,7 @@ def explain(
     """
     ruleset = loaded(folder)
     _known(ruleset, only)
-    comment = submission_of(Case(text=sys.stdin.read() if text is None else text))
+    comment = submission_of(Case(text=sys.stdin.read() if text is None else text, event=event))
     values: dict[str, Any] = {}
     for rule in (*ruleset.compiled, *ruleset.idle):
         values |= quiet(rule.tree)

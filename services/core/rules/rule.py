@@ -18,6 +18,7 @@ Sentence = Annotated[str, Meta(min_length=1, max_length=500)]
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
 Tag = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,63}$")]
 """Names a label or a channel: in addresses and metrics too."""
+Event = Literal["submitted", "edited", "reported"]
 Value: TypeAlias = bool | int | float | str | None
 
 
@@ -73,7 +74,7 @@ class Scope(Declared, frozen=True, kw_only=True):
     section: tuple[Name, ...] = ()
     language: tuple[Name, ...] = ()
     """The discussion's, as its portal states them."""
-    event: tuple[Literal["submitted", "edited", "reported"], ...] = ()
+    event: tuple[Event, ...] = ()
     """Left out: `submitted` and `edited`."""
 
 
@@ -101,7 +102,7 @@ class Case(Declared, frozen=True, kw_only=True):
     text: Annotated[str, Meta(max_length=20_000)]
     facts: dict[str, Value] = {}
     """By feature: `author.published: 0`, `count(author, 10m): 6`; null is unknown."""
-    event: Literal["submitted", "edited", "reported"] = "submitted"
+    event: Event = "submitted"
     site: str = "portal"
     section: str = ""
     language: str = ""
