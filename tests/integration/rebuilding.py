@@ -10,6 +10,7 @@ from typing import Any
 
 from services.core import codec, events, topics
 from services.core.produce import Outgoing
+from services.core.rules import load
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -18,13 +19,20 @@ id: held_words
 title: {ru: "Слово", en: "Word"}
 reason: {ru: "Ждёт.", en: "Waits."}
 when: {lists: [words/held.txt]}
-then: hold
+then: {action: hold, labels: [word], notify: [editors]}
 ---
 id: rejected_words
 title: {ru: "Слово", en: "Word"}
 reason: {ru: "Нет.", en: "No."}
 when: {lists: [words/rejected.txt]}
 then: reject
+---
+id: braked
+title: {ru: "Щука", en: "Pike"}
+reason: {ru: "Нет.", en: "No."}
+when: {words: [pike]}
+then: {action: reject, labels: [fish], notify: [anglers], limit: 1h}
+limits: {per_hour: 1}
 ---
 id: scored
 title: {ru: "Оценка", en: "Score"}
@@ -37,10 +45,17 @@ then: hold
 
 def write_rules(folder: Path, held: str, rejected: str) -> Path:
     (folder / "words").mkdir(parents=True)
-    (folder / "rules.yml").write_text(RULES)
-    (folder / "words/held.txt").write_text(held + "\n")
-    (folder / "words/rejected.txt").write_text(rejected + "\n")
+    for name, text in texts_of(held, rejected).items():
+        (folder / name).write_text(text)
     return folder
+
+
+def texts_of(held: str, rejected: str) -> dict[str, str]:
+    return {
+        "rules.yml": RULES,
+        "words/held.txt": held + "\n",
+        "words/rejected.txt": rejected + "\n",
+    }
 
 
 class History:
@@ -106,6 +121,25 @@ class History:
     def view(self, discussion: str, viewer: str, **more: Any) -> Any:
         return self.event(events.DiscussionViewed, events.View(discussion), viewer, **more)
 
+    def undone(self, comment: str, rule: str, revision: int = 1) -> Any:
+        """Of the rules that `write_rules` writes, with mammoth and badger."""
+        [version] = [
+            one.version
+            for one in load(texts_of("mammoth", "badger")).compiled
+            if one.rule.id == rule
+        ]
+        data = events.UndoOnComment("d1", comment, revision, rule, version, "mistaken")
+        return self.signed(events.RuleUndone, data)
+
+    def activated(self, held: str, rejected: str) -> Any:
+        """A ruleset that control.v1 brings."""
+        files = texts_of(held, rejected)
+        data = events.ActivatedRuleset(
+            files=files, hash=load(files).hash, parent=load(texts_of("mammoth", "badger")).hash,
+            author="mod", approved_by="chief", reason="other words",
+        )  # fmt: skip
+        return self.signed(events.RulesetActivated, data, site="*")
+
     def policy(self, site: str = "gazette", **said: Any) -> Any:
         return self.signed(events.SitePolicySet, events.SitePolicy(**said), site=site)
 
@@ -125,6 +159,9 @@ class History:
             )  # fmt: skip
         imported = {"role": "importer", "occurredat": NOON - timedelta(days=400)}
         made += [self.said("d2", f"c{n}", f"r{n}", "copied text", **imported) for n in range(6)]
+        made += [
+            self.said("d2", f"p{n}", "angler", "a pike" if n < 3 else "a carp") for n in range(5)
+        ]
         made.append(self.said("d9", "c1", "r1", "of no discussion"))
         for number in range(120):
             comment = self.chance.choice([None, f"c{number % 40}", "c3", "late1", "never"])
@@ -229,6 +266,9 @@ class History:
                 self.decided("c2", "approve", 2, "pending"),
                 self.vote("d3", 1, "r2", "h2", site="herald"),
                 self.scored("d3", "h2", 0.2, site="herald"),
+                self.undone("c13", "held_words"), self.undone("c21", "rejected_words"),
+                self.undone("c5", "held_words"), self.undone("c13", "held_words"),
+                self.activated("thought", "x1"),
                 self.said("d3", "h3", "r1", "this one waits in vain", site="herald"),
             ]
         )  # fmt: skip
@@ -239,6 +279,7 @@ class History:
             events.VoteCast: (topics.VOTES, "{key}|{actor}"),
             events.DiscussionViewed: (topics.VIEWS, "{key}|{actor}"),
             events.SitePolicySet: (topics.CONTROL, "{site}"),
+            events.RulesetActivated: (topics.CONTROL, "*"),
         }
         records = []
         for one in made:

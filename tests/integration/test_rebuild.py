@@ -294,6 +294,14 @@ async def check_that_much_happened(dsn: str) -> None:
         waiting = "SELECT status, held_reason FROM comments WHERE comment = $1"
         assert tuple(await connection.fetchrow(waiting, "h2")) == ("published", None)
         assert tuple(await connection.fetchrow(waiting, "h3")) == ("pending", "score")
+        undone = await connection.fetch(
+            "SELECT result, reason, status FROM outcomes WHERE cause = 'veche.rule.undone.v1'"
+            " ORDER BY 1, 2"
+        )
+        assert [tuple(row) for row in undone] == [
+            ("applied", "", "published"), ("applied", "", "published"),
+            ("refused", "rule_not_found", "published"), ("refused", "ruled", "published"),
+        ]  # fmt: skip
         for table in dump.TABLES:
             assert await connection.fetchval(f"SELECT EXISTS (SELECT FROM {table})"), table
         statuses = dict(await connection.fetch("SELECT status, count(*) FROM comments GROUP BY 1"))
