@@ -60,11 +60,16 @@ class Fold:
     """Parked votes that count now."""
     _waiting: dict[tuple[str, str], list[Cast]] = field(default_factory=dict)
 
+    @property
+    def plain(self) -> bool:
+        """Every vote counts as it came: nothing is refused, repeated, parked or settled."""
+        return not (self.refused or self.repeats or self.parks or self.unparks)
+
     def cast(self, votes: Iterable[Cast]) -> None:
         for vote in votes:
             if self._refused_before(vote):
                 continue
-            if reason := self.recorded(*_name(vote)):
+            if reason := self._recorded(vote):
                 self._refuse(vote, reason)
             elif vote.ballot.target and not self._comment(vote.ballot):
                 self._park(vote)
@@ -77,7 +82,7 @@ class Fold:
         """Counts or refuses what waits for this ballot's comment, which is known."""
         for vote in [vote for vote in self._parked(ballot) if vote.ballot == ballot]:
             self._take_out(vote)
-            if reason := self.recorded(vote.ballot.discussion, vote.event_id, vote.digest):
+            if reason := self._recorded(vote):
                 self._refuse(vote, reason)
             else:
                 self.settled += self._count(vote)
@@ -91,7 +96,8 @@ class Fold:
 
     def _count(self, vote: Cast) -> bool:
         """The vote replaces the standing one, unless it is refused or a repeat."""
-        if self._refused_before(vote) or self._repeated(vote, self._changes(vote.ballot)):
+        changes = self._changes(vote.ballot)
+        if self._refused_before(vote) or (changes and self._repeated(vote, changes)):
             return False
         comment = self._comment(vote.ballot)
         if comment and comment.submitted_at > vote.recorded_at + PATIENCE:
@@ -147,9 +153,14 @@ class Fold:
 
     def _refused_before(self, vote: Cast) -> bool:
         """What was refused once stays refused."""
+        if not (self.facts.refused or self.refused):
+            return False  # nearly always: no digest is asked for
         refused = _name(vote) in self.facts.refused or _name(vote) in self.refused
         self.repeats += refused
         return refused
+
+    def _recorded(self, vote: Cast) -> str | None:
+        return None if self.recorded is nothing_recorded else self.recorded(*_name(vote))
 
     def _comment(self, ballot: Ballot) -> Comment | None:
         return self.facts.comments.get((ballot.discussion, ballot.target))

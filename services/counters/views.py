@@ -15,9 +15,6 @@ from services.core.store import dirty
 from services.core.store import views as store
 from services.core.store.views import Seen, ViewKey
 
-WINDOW = timedelta(minutes=30)
-HOUR = timedelta(hours=1)
-
 CLOCK_TOLERANCE = timedelta(minutes=5)
 """A producer's clock is believed this far from the broker's."""
 
@@ -26,8 +23,6 @@ IMPORT_DELAY = timedelta(hours=1)
 
 CLOSING_MARGIN = timedelta(hours=2)
 """Longer than anything that still falls into an hour's windows after it, by `IMPORT_DELAY`."""
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass
@@ -48,18 +43,21 @@ class ViewCounter:
             event = record.event
             moment, long_over = moment_of(record)
             viewer = self.viewer_key(event.site, event.actor)
-            key = ViewKey(_floor(moment, WINDOW), event.key, viewer)
+            key = ViewKey(window_of(moment), event.key, viewer)
             (imported if long_over else recent)[key] = None
         if recent:
-            await store.open_hours(connection, {_floor(key.window_start, HOUR) for key in recent})
-        new = await store.claim(connection, recent)
-        new |= await store.claim(connection, imported, imported=True)
-        metrics.VIEWS_REPEATED.inc(len(batch.records) - len(new))
+            windows = {key.window_start for key in recent}
+            await store.open_hours(connection, {window.replace(minute=0) for window in windows})
+        repeated = await store.claim(connection, recent)
+        repeated |= await store.claim(connection, imported, imported=True)
 
         viewers_of = defaultdict[str, list[bytes]](list)
+        counted = 0
         for key in (*recent, *imported):
-            if key in new:
+            if key not in repeated:
                 viewers_of[key.discussion].append(key.viewer)
+                counted += 1
+        metrics.VIEWS_REPEATED.inc(len(batch.records) - counted)
         if not viewers_of:
             return
         sketches = await store.viewers(connection, batch.partition, viewers_of)
@@ -94,6 +92,7 @@ def moment_of(record: Record[DiscussionViewed]) -> tuple[datetime, bool]:
     return min(max(event.time, earliest), latest), False
 
 
-def _floor(moment: datetime, unit: timedelta) -> datetime:
-    """In UTC, whatever offset the moment was written with."""
-    return _EPOCH + (moment - _EPOCH) // unit * unit
+def window_of(moment: datetime) -> datetime:
+    """The beginning of its half hour in UTC, whatever offset the moment was written with."""
+    moment = moment.astimezone(UTC)
+    return moment.replace(minute=moment.minute // 30 * 30, second=0, microsecond=0)

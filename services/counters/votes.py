@@ -11,10 +11,12 @@ from services.core.db import Connection
 from services.core.events import Outcome, OutcomeRecorded, VoteCast
 from services.core.store import dirty, outbox
 from services.core.store import votes as store
-from services.core.store.votes import Ballot, Cast, Refused
+from services.core.store.votes import Ballot, Cast, Comment, Refused
 from services.counters.fold import PATIENCE, Facts, Fold, RecordedRefusal, nothing_recorded
 
 EXAMINED_PER_SWEEP = 1_000
+KNOWN_COMMENTS = 50_000
+"""Comments kept in memory at most, about 20 MB."""
 CAUSE = "veche.vote.cast.v1"
 
 
@@ -30,14 +32,31 @@ class VoteCounter:
     _examined: dict[int, int] = field(default_factory=dict)
     """Partition → the offset up to which its parked votes were examined in this round."""
 
+    _known: dict[tuple[str, str], Comment] = field(default_factory=dict)
+
     async def handle(self, connection: Connection, batch: Batch[VoteCast]) -> None:
         casts = [_cast(record) for record in batch.records]
         ballots = {cast.ballot for cast in casts}
         voters = {(b.discussion, b.voter) for b in ballots if b.target}
         parked = await store.parked(connection, batch.partition, voters)
-        fold = Fold(await _recall(connection, ballots, casts, parked), self.recorded)
+        facts = await self._recall(connection, ballots, casts, parked)
+        fold = Fold(facts, self.recorded)
         fold.cast(casts)
-        await self._write(connection, batch.topic, batch.partition, fold)
+        first: set[str] = set()
+        if fold.plain:
+            # As if no voter had voted there before, which is so for most: one statement stores
+            # these, and names the ballots that stood. Only their votes are folded again.
+            stood = await store.count_first(connection, batch.partition, fold.standings)
+            casts = [cast for cast in casts if cast.ballot in stood] if stood else []
+            first = {
+                ballot.discussion
+                for ballot, standing in fold.standings.items()
+                if not ballot.target and standing.value and ballot not in stood
+            }
+        facts.standings = await store.standings(connection, {cast.ballot for cast in casts})
+        fold = Fold(facts, self.recorded)
+        fold.cast(casts)
+        await self._write(connection, batch.topic, batch.partition, fold, first)
 
     async def sweep(self, connection: Connection, topic: str, partition: int) -> None:
         """Settles parked votes whose comment is there now, and those that waited too long.
@@ -56,7 +75,9 @@ class VoteCounter:
             ballots = known | {ballot for ballot, _ in overdue}
             voters = {(b.discussion, b.voter) for b in ballots}
             parked = await store.parked(connection, partition, voters)
-            fold = Fold(await _recall(connection, ballots, (), parked), self.recorded)
+            facts = await self._recall(connection, ballots, (), parked)
+            facts.standings = await store.standings(connection, ballots)
+            fold = Fold(facts, self.recorded)
             for ballot in known:
                 fold.settle(ballot)
             fold.expire(overdue)
@@ -68,7 +89,15 @@ class VoteCounter:
         """Whether the last sweep ended a round over the partition's parked votes."""
         return self._examined.get(partition, -1) < 0
 
-    async def _write(self, connection: Connection, topic: str, partition: int, fold: Fold) -> None:
+    async def _write(
+        self,
+        connection: Connection,
+        topic: str,
+        partition: int,
+        fold: Fold,
+        first: Set[str] = frozenset(),
+    ) -> None:
+        """What the fold says. `first`: discussions whose own totals moved before."""
         moved = await store.count(connection, partition, fold.standings)
         await store.unpark(connection, fold.unparks)
         shards = [self.home(cast.ballot.discussion) for cast in fold.parks]
@@ -79,11 +108,40 @@ class VoteCounter:
         told = [r for r in refused if _name(r.cast) in new and not self.recorded(*_name(r.cast))]
         await outbox.add(connection, topic, partition, [_outcome(refusal) for refusal in told])
         # A strip shows the discussion's own votes; votes on comments only order its thread.
-        await dirty.mark(
-            connection, topic, partition,
-            {discussion: self.home(discussion) for discussion, target in moved if not target},
-        )  # fmt: skip
+        shown = first | {discussion for discussion, target in moved if not target}
+        marks = {discussion: self.home(discussion) for discussion in shown}
+        await dirty.mark(connection, topic, partition, marks)
         _measure(topic, fold, told)
+
+    async def _recall(
+        self,
+        connection: Connection,
+        ballots: Set[Ballot],
+        casts: Sequence[Cast],
+        parked: Mapping[tuple[str, str], list[Cast]],
+    ) -> Facts:
+        """What Postgres knows about these votes and those that wait, but for standing votes."""
+        named = [*casts, *(cast for waiting in parked.values() for cast in waiting)]
+        on_comments = {(b.discussion, b.target) for b in ballots if b.target}
+        return Facts(
+            {},
+            await self._comments(connection, on_comments),
+            await store.refused_before(
+                connection, {(cast.ballot.discussion, cast.event_id) for cast in named}
+            ),
+            parked,
+        )
+
+    async def _comments(
+        self, connection: Connection, names: Set[tuple[str, str]]
+    ) -> Mapping[tuple[str, str], Comment]:
+        """Those that exist. Who wrote a comment, and when, never changes: asked for once."""
+        found = {name: self._known[name] for name in names if name in self._known}
+        new = await store.comments(connection, names - found.keys())
+        if len(self._known) + len(new) > KNOWN_COMMENTS:
+            self._known.clear()
+        self._known |= new
+        return found | new
 
 
 def _cast(record: Record[VoteCast]) -> Cast:
@@ -92,28 +150,10 @@ def _cast(record: Record[VoteCast]) -> Cast:
         Ballot(event.key, event.data.comment or "", event.actor),
         event.data.value,
         event.id,
-        codec.digest(event),
+        event,
         record.at,
         record.recorded_at,
         record.offset,
-    )
-
-
-async def _recall(
-    connection: Connection,
-    ballots: Set[Ballot],
-    casts: Sequence[Cast],
-    parked: Mapping[tuple[str, str], list[Cast]],
-) -> Facts:
-    """What Postgres knows about these votes and those that wait: one indexed look-up each."""
-    named = [*casts, *(cast for waiting in parked.values() for cast in waiting)]
-    return Facts(
-        await store.standings(connection, ballots),
-        await store.comments(connection, {(b.discussion, b.target) for b in ballots if b.target}),
-        await store.refused_before(
-            connection, {(cast.ballot.discussion, cast.event_id) for cast in named}
-        ),
-        parked,
     )
 
 

@@ -6,6 +6,7 @@ from services.core.consume.cluster import Log, logs
 from services.core.consume.consumer import Consumer
 from services.core.consume.letters import DeadLetter
 from services.core.consume.tail import Tail, TailRecord, tail
+from services.core.consume.timing import Timing
 
 __all__ = [
     "Batch",
@@ -18,6 +19,7 @@ __all__ = [
     "Sweep",
     "Tail",
     "TailRecord",
+    "Timing",
     "logs",
     "read_to_ends",
     "tail",

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeAlias, TypeVar
 
+import msgspec
+
 from services.core.db import Connection
 
 E = TypeVar("E")
 
 
-@dataclass(frozen=True, slots=True)
-class Record(Generic[E]):
+class Record(msgspec.Struct, Generic[E], frozen=True, gc=False):
     """One decoded record. `recorded_at` is the broker's LogAppendTime, UTC."""
 
     offset: int

@@ -39,9 +39,10 @@ class Timing:
     heartbeat: float = 3.0
 
     @classmethod
-    def within(cls, session: float) -> Timing:
+    def within(cls, session: float, *, min_records: int = 500) -> Timing:
         """A shorter session needs heartbeats that keep pace with it."""
-        return cls(session=session, heartbeat=min(cls.heartbeat, session / 5))
+        heartbeat = min(cls.heartbeat, session / 5)
+        return cls(session=session, heartbeat=heartbeat, min_records=min_records)
 
     def next_size(self, size: int, count: int, seconds: float) -> int:
         """How many records to fetch after `count` of `size` took `seconds`.

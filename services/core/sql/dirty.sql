@@ -2,7 +2,7 @@
 -- One writer per (discussion, topic, partition); rows come in key order.
 INSERT INTO dirty_discussions (discussion, topic, partition, shard)
 SELECT d.discussion, $1, $2, d.shard
-FROM unnest($3::text[], $4::integer[]) AS d (discussion, shard)
+FROM unnest($3::text::text[], $4::text::integer[]) AS d (discussion, shard)
 ON CONFLICT (discussion, topic, partition) DO UPDATE SET mark = excluded.mark
 
 -- name: take

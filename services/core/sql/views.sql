@@ -11,30 +11,46 @@ WHERE consumer_group = $1::text AND topic = $2::text
 HAVING count(record_at) > 0
 
 -- name: claim_views
--- The keys that were not there: these views count.
-INSERT INTO view_keys (window_start, discussion, viewer)
-SELECT * FROM unnest($1::timestamptz[], $2::text[], $3::bytea[])
-    AS k (window_start, discussion, viewer)
-ORDER BY window_start, discussion, viewer
-ON CONFLICT (window_start, discussion, viewer) DO NOTHING
-RETURNING window_start, discussion, viewer
+-- Claims keys; answers those that were there before, whose views do not count again.
+WITH keys AS (
+    SELECT ($1::timestamptz[])[place] AS window_start, discussion, viewer
+    FROM unnest($2::text::integer[], $3::text::text[], $4::bytea[])
+        AS k (place, discussion, viewer)
+), claimed AS (
+    INSERT INTO view_keys (window_start, discussion, viewer)
+    SELECT window_start, discussion, viewer FROM keys
+    ORDER BY window_start, discussion, viewer
+    ON CONFLICT (window_start, discussion, viewer) DO NOTHING
+    RETURNING window_start, discussion, viewer
+)
+SELECT window_start, discussion, viewer FROM keys
+EXCEPT
+SELECT window_start, discussion, viewer FROM claimed
 
 -- name: claim_imported_views
-INSERT INTO imported_view_keys (window_start, discussion, viewer)
-SELECT * FROM unnest($1::timestamptz[], $2::text[], $3::bytea[])
-    AS k (window_start, discussion, viewer)
-ORDER BY discussion, window_start, viewer
-ON CONFLICT (discussion, window_start, viewer) DO NOTHING
-RETURNING window_start, discussion, viewer
+WITH keys AS (
+    SELECT ($1::timestamptz[])[place] AS window_start, discussion, viewer
+    FROM unnest($2::text::integer[], $3::text::text[], $4::bytea[])
+        AS k (place, discussion, viewer)
+), claimed AS (
+    INSERT INTO imported_view_keys (window_start, discussion, viewer)
+    SELECT window_start, discussion, viewer FROM keys
+    ORDER BY discussion, window_start, viewer
+    ON CONFLICT (discussion, window_start, viewer) DO NOTHING
+    RETURNING window_start, discussion, viewer
+)
+SELECT window_start, discussion, viewer FROM keys
+EXCEPT
+SELECT window_start, discussion, viewer FROM claimed
 
 -- name: viewers_of
 SELECT t.discussion, t.viewers
-FROM unnest($2::text[]) AS k (discussion)
+FROM unnest($2::text::text[]) AS k (discussion)
 JOIN view_totals t ON t.discussion = k.discussion AND t.slot = $1::smallint
 
 -- name: add_views
 INSERT INTO view_totals (slot, discussion, views, viewers)
-SELECT $1::smallint, * FROM unnest($2::text[], $3::bigint[], $4::bytea[])
+SELECT $1::smallint, * FROM unnest($2::text::text[], $3::text::bigint[], $4::bytea[])
     AS n (discussion, views, viewers)
 ORDER BY discussion
 ON CONFLICT (discussion, slot) DO UPDATE

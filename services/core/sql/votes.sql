@@ -1,19 +1,19 @@
 -- name: standing_votes
 -- The stored vote of each (discussion, target, voter) that has one.
 SELECT v.discussion, v.target, v.voter, v.value, v.changes, v.voted_at
-FROM unnest($1::text[], $2::text[], $3::text[]) AS k (discussion, target, voter)
+FROM unnest($1::text::text[], $2::text::text[], $3::text::text[]) AS k (discussion, target, voter)
 JOIN votes v ON v.discussion = k.discussion AND v.target = k.target AND v.voter = k.voter
 
 -- name: known_comments
 -- Author and time of each (discussion, comment) that exists, whatever became of it.
 SELECT c.discussion, c.comment, c.author, c.submitted_at
-FROM unnest($1::text[], $2::text[]) AS k (discussion, comment)
+FROM unnest($1::text::text[], $2::text::text[]) AS k (discussion, comment)
 JOIN comments c ON c.discussion = k.discussion AND c.comment = k.comment
 
 -- name: recorded_refusals
 -- Digests under which these (discussion, event id) were refused before.
 SELECT o.discussion, o.event_id, o.event_digest
-FROM unnest($1::text[], $2::text[]) AS k (discussion, event_id)
+FROM unnest($1::text::text[], $2::text::text[]) AS k (discussion, event_id)
 JOIN outcomes o ON o.discussion = k.discussion AND o.event_id = k.event_id
 WHERE o.result = 'refused'
 
@@ -44,13 +44,46 @@ LEFT JOIN comments c ON c.discussion = p.discussion AND c.comment = p.target
 LEFT JOIN fences f ON f.consumer_group = $4::text AND f.topic = $5::text AND f.partition = p.shard
 ORDER BY p.source_offset
 
+-- name: count_first_votes
+-- Stores the votes whose voters had none on the target yet, and adds them to their totals; answers
+-- the ballots that stood before, which it leaves as they are.
+WITH cast_votes AS (
+    SELECT discussion, target, voter, value, string_to_array(changes, ' ') AS changes,
+        ($7::timestamptz[])[place] AS voted_at
+    FROM unnest($2::text::text[], $3::text::text[], $4::text::text[], $5::text::smallint[],
+        $6::text::text[], $8::text::integer[]
+    ) AS t (discussion, target, voter, value, changes, place)
+), stored AS (
+    INSERT INTO votes (discussion, target, voter, value, changes, voted_at)
+    SELECT discussion, target, voter, value, changes, voted_at
+    FROM cast_votes
+    ORDER BY discussion, target, voter
+    ON CONFLICT (discussion, target, voter) DO NOTHING
+    RETURNING discussion, target, voter, value
+), counted AS (
+    INSERT INTO vote_totals (discussion, target, slot, up, down)
+    SELECT discussion, target, $1::smallint,
+        count(*) FILTER (WHERE value = 1), count(*) FILTER (WHERE value = -1)
+    FROM stored
+    WHERE value <> 0
+    GROUP BY discussion, target
+    ORDER BY discussion, target
+    ON CONFLICT (discussion, target, slot) DO UPDATE
+    SET up = vote_totals.up + EXCLUDED.up, down = vote_totals.down + EXCLUDED.down
+)
+SELECT discussion, target, voter FROM cast_votes
+EXCEPT
+SELECT discussion, target, voter FROM stored
+
 -- name: count_votes
 -- Replaces votes and moves their totals by what each replaced, which the same statement reads.
 -- The slot's only writer runs this, so a total is read and written back without a race.
 WITH cast_votes AS (
-    SELECT * FROM unnest(
-        $2::text[], $3::text[], $4::text[], $5::smallint[], $6::text[], $7::timestamptz[]
-    ) AS t (discussion, target, voter, value, changes, voted_at)
+    SELECT discussion, target, voter, value, string_to_array(changes, ' ') AS changes,
+        ($7::timestamptz[])[place] AS voted_at
+    FROM unnest($2::text::text[], $3::text::text[], $4::text::text[], $5::text::smallint[],
+        $6::text::text[], $8::text::integer[]
+    ) AS t (discussion, target, voter, value, changes, place)
 ), deltas AS (
     SELECT n.discussion, n.target,
         sum((n.value = 1)::integer - coalesce(o.value = 1, false)::integer)::integer AS up,
@@ -61,7 +94,7 @@ WITH cast_votes AS (
     GROUP BY n.discussion, n.target
 ), replaced AS (
     INSERT INTO votes (discussion, target, voter, value, changes, voted_at)
-    SELECT discussion, target, voter, value, string_to_array(changes, ' '), voted_at
+    SELECT discussion, target, voter, value, changes, voted_at
     FROM cast_votes
     ORDER BY discussion, target, voter
     ON CONFLICT (discussion, target, voter) DO UPDATE

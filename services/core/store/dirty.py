@@ -8,6 +8,7 @@ from datetime import datetime
 
 from services.core import db
 from services.core.db import Connection
+from services.core.store import columns
 
 _SQL = db.queries("dirty")
 
@@ -31,7 +32,11 @@ async def mark(
         return
     names = sorted(discussions)
     await connection.execute(
-        _SQL["mark"], topic, partition, names, [discussions[name] for name in names]
+        _SQL["mark"],
+        topic,
+        partition,
+        columns.texts(names),
+        columns.numbers([discussions[name] for name in names]),
     )
 
 

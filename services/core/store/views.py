@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from services.core import db, topics
 from services.core.db import Connection
+from services.core.store import columns
 
 _SQL = db.queries("views")
 
@@ -48,13 +49,13 @@ async def close_hours(connection: Connection, margin: timedelta) -> int:
 async def claim(
     connection: Connection, keys: Collection[ViewKey], *, imported: bool = False
 ) -> set[ViewKey]:
-    """Those of these keys that nobody claimed before. `imported`: of windows long over."""
+    """Claims keys; answers those that were claimed before. `imported`: of windows long over."""
     if not keys:
         return set()
     rows = await connection.fetch(
         _SQL["claim_imported_views" if imported else "claim_views"],
-        [key.window_start for key in keys],
-        [key.discussion for key in keys],
+        *columns.instants([key.window_start for key in keys]),
+        columns.texts([key.discussion for key in keys]),
         [key.viewer for key in keys],
     )
     return {ViewKey(window, discussion, viewer) for window, discussion, viewer in rows}
@@ -64,7 +65,7 @@ async def viewers(
     connection: Connection, slot: int, discussions: Collection[str]
 ) -> dict[str, bytes]:
     """The slot's sketch of each of these discussions, where there is one."""
-    rows = await connection.fetch(_SQL["viewers_of"], slot, list(discussions))
+    rows = await connection.fetch(_SQL["viewers_of"], slot, columns.texts(discussions))
     return dict(rows)
 
 
@@ -73,7 +74,7 @@ async def add(connection: Connection, slot: int, seen: Mapping[str, Seen]) -> No
     await connection.execute(
         _SQL["add_views"],
         slot,
-        list(seen),
-        [new.views for new in seen.values()],
+        columns.texts(seen),
+        columns.numbers([new.views for new in seen.values()]),
         [new.viewers for new in seen.values()],
     )

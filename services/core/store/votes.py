@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from services.core import db, topics
+from services.core import codec, db, topics
 from services.core.db import Connection
+from services.core.events import VoteCast
+from services.core.store import columns
 
 _SQL = db.queries("votes")
 
@@ -27,10 +29,15 @@ class Cast(NamedTuple):
     ballot: Ballot
     value: int
     event_id: str
-    digest: bytes
+    said: bytes | VoteCast
+    """The event's digest, or the event: few votes are ever asked for it."""
     at: datetime
     recorded_at: datetime
     offset: int
+
+    @property
+    def digest(self) -> bytes:
+        return self.said if isinstance(self.said, bytes) else codec.digest(self.said)
 
 
 class Standing(NamedTuple):
@@ -63,7 +70,9 @@ class Refused:
 
 async def standings(connection: Connection, ballots: Collection[Ballot]) -> dict[Ballot, Standing]:
     """The stored votes, where there are any."""
-    rows = await connection.fetch(_SQL["standing_votes"], *_columns(ballots, 3))
+    if not ballots:
+        return {}
+    rows = await connection.fetch(_SQL["standing_votes"], *_texts(ballots, 3))
     return {
         Ballot(discussion, target, voter): Standing(value, tuple(changes), voted_at)
         for discussion, target, voter, value, changes, voted_at in rows
@@ -76,7 +85,7 @@ async def comments(
     """(discussion, comment) → the comment, where it exists; deleted and rejected ones too."""
     if not names:
         return {}
-    rows = await connection.fetch(_SQL["known_comments"], *_columns(names, 2))
+    rows = await connection.fetch(_SQL["known_comments"], *_texts(names, 2))
     return {
         (discussion, comment): Comment(author, submitted_at)
         for discussion, comment, author, submitted_at in rows
@@ -87,7 +96,7 @@ async def refused_before(
     connection: Connection, events: Collection[tuple[str, str]]
 ) -> set[tuple[str, str, bytes]]:
     """(discussion, event id, digest) of those of these (discussion, event id) once refused."""
-    rows = await connection.fetch(_SQL["recorded_refusals"], *_columns(events, 2))
+    rows = await connection.fetch(_SQL["recorded_refusals"], *_texts(events, 2))
     return {(discussion, event_id, digest) for discussion, event_id, digest in rows}
 
 
@@ -128,20 +137,23 @@ async def count_parked(connection: Connection, slot: int) -> int:
     return int(await connection.fetchval(_SQL["count_parked_votes"], slot))
 
 
+async def count_first(
+    connection: Connection, slot: int, votes: Mapping[Ballot, Standing]
+) -> set[Ballot]:
+    """Stores those whose voter had no vote there; answers the others, which stay as they were."""
+    if not votes:
+        return set()
+    rows = await connection.fetch(_SQL["count_first_votes"], slot, *_votes(votes))
+    return {Ballot(discussion, target, voter) for discussion, target, voter in rows}
+
+
 async def count(
     connection: Connection, slot: int, votes: Mapping[Ballot, Standing]
 ) -> set[tuple[str, str]]:
     """Replaces these votes; answers the (discussion, target) whose totals moved."""
     if not votes:
         return set()
-    rows = await connection.fetch(
-        _SQL["count_votes"],
-        slot,
-        *_columns(votes, 3),
-        [vote.value for vote in votes.values()],
-        [" ".join(vote.changes) for vote in votes.values()],
-        [vote.voted_at for vote in votes.values()],
-    )
+    rows = await connection.fetch(_SQL["count_votes"], slot, *_votes(votes))
     return {(discussion, target) for discussion, target in rows}
 
 
@@ -187,6 +199,21 @@ async def refuse(
         [cast.recorded_at for cast in casts],
     )
     return {(discussion, event_id, digest) for discussion, event_id, digest in rows}
+
+
+def _votes(votes: Mapping[Ballot, Standing]) -> list[Any]:
+    """Discussions, targets, voters, values, changes, instants, places of the instants."""
+    standings = votes.values()
+    return [
+        *_texts(votes, 3),
+        columns.numbers([vote.value for vote in standings]),
+        columns.texts([" ".join(vote.changes) for vote in standings]),
+        *columns.instants([vote.voted_at for vote in standings]),
+    ]
+
+
+def _texts(rows: Collection[tuple[str, ...]], width: int) -> list[str]:
+    return [columns.texts([row[column] for row in rows]) for column in range(width)]
 
 
 def _columns(rows: Collection[tuple[Any, ...]], width: int) -> list[list[Any]]:
