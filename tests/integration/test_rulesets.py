@@ -58,12 +58,13 @@ async def test_a_ruleset_lives_from_its_proposal_to_the_undoing_of_what_it_did(
         await asyncio.to_thread(service.wait_ready, 90.0)
     history = History(trust.env["VECHE_DECISION_SECRET"].encode())
     pool = await asyncpg.create_pool(postgres_dsn, min_size=1, max_size=2)
-    client = httpx.AsyncClient(base_url=f"{console.url}/v1/console/rulesets", timeout=120)
+    client = httpx.AsyncClient(base_url=console.url, timeout=120)
 
     async def ask(method: str, path: str, body: Any = None, by: str = "ann") -> httpx.Response:
         role = "moderator" if by.startswith("mod") else "admin"
         headers = {"authorization": f"Bearer {trust.mint(role, by)}"}
-        return await client.request(method, path, json=body, headers=headers)
+        address = f"/v1/console/rulesets{path}"
+        return await client.request(method, address, json=body, headers=headers)
 
     async def outcome(comment: str) -> Any:
         return await pool.fetchrow("SELECT result FROM outcomes WHERE comment = $1", comment)
