@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -16,7 +17,7 @@ from services.core import codec, events, topics
 from services.core.produce import Producer
 from services.core.settings import Kafka
 from tests.integration.rebuilding import History
-from tests.processes import Services, Trust
+from tests.processes import ROOT, Services, Trust
 
 RULE = """\
 id: {id}
@@ -175,5 +176,35 @@ async def test_a_ruleset_lives_from_its_proposal_to_the_undoing_of_what_it_did(
         again = (await ask("POST", "/undo", undo)).json()
         assert (again["comments"], again["already"]) == (0, 1)
         assert await pool.fetchval("SELECT count(*) FROM lessons") == 0
+
+    # The same from the command line.
+    async def veche(*words: str) -> tuple[int, str]:
+        token = trust.mint("admin", "ann")
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "services.cli", "rules", *words),
+            *("--url", console.url, "--token", token),
+            cwd=ROOT,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        said, _ = await asyncio.wait_for(process.communicate(), 90)
+        return process.returncode or 0, said.decode()
+
+    out = tmp_path / "current"
+    assert (await veche("current", "--out", str(out)))[0] == 0
+    assert (out / "rules.yml").read_text() == rule("mild", "mammoth", "hold")
+    code, said = await veche("propose", str(out), "--reason", "r")
+    assert (code, "unchanged" in said) == (1, True), said
+    (out / "rules.yml").write_text(rule("mild", "mammoth", "note"))
+    code, said = await veche("propose", str(out), "--reason", "milder")
+    assert (code, "hold -> publish" in said, "veche rules approve 3" in said) == (0, True, True), (
+        said
+    )
+    code, said = await veche("withdraw", "3")
+    assert (code, "withdrawn" in said) == (0, True), said
+    code, said = await veche("history")
+    assert (code, "too strict" in said, "in use: version 2" in said) == (0, True, True), said
+    code, said = await veche("undo", f"strict@{undo['version']}", "--reason", "r", "--dry-run")
+    assert (code, "concerns 0 comments (1 before)" in said) == (0, True), said
     await client.aclose()
     await pool.close()
