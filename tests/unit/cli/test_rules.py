@@ -100,6 +100,28 @@ def test_backtest_computes_facts_in_event_time_order(folder: Path, tmp_path: Pat
     assert "event-time order" in told["facts"]
 
 
+def test_backtest_counts_nearly_equal_texts_within_the_window(tmp_path: Path) -> None:
+    folder = tmp_path / "rules"
+    folder.mkdir()
+    (folder / "near.yml").write_text(
+        "{id: wave, when: 'authors(near, 10m) >= 3', then: hold, title: {ru: а, en: a},"
+        " reason: {ru: а, en: a}}"
+    )
+    offer = "Зарабатывайте от ста тысяч в месяц не выходя из дома, подробности у оператора"
+    rows = [
+        {"id": f"c{n}", "text": f"{offer} {n}{n}{n}", "author": f"a{n}",
+         "at": f"2026-03-01T12:{n * 4:02}:00Z"}
+        for n in range(6)
+    ]  # fmt: skip
+    file = tmp_path / "comments.jsonl"
+    file.write_text("\n".join(json.dumps(row) for row in [*rows[3:], *rows[:3]]))
+    told = json.loads(run("backtest", file, "--rules", folder, "--json"))
+    # Four minutes apart, so of each the two before are within ten minutes.
+    assert [(one["rule"], one["samples"]) for one in told["rules"]] == [
+        ("wave", ["c2", "c3", "c4", "c5"])
+    ]
+
+
 def test_diff_tells_which_verdicts_move(folder: Path, tmp_path: Path) -> None:
     new = tmp_path / "new"
     new.mkdir()
