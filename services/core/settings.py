@@ -366,6 +366,11 @@ def decisions_needed(env: Mapping[str, str] = os.environ) -> int:
     return _whole(env, "VECHE_MODEL_DECISIONS", 100)
 
 
+def console_token(env: Mapping[str, str] = os.environ) -> str:
+    """VECHE_TOKEN: what `veche rules propose` and its like bring to the console."""
+    return env.get("VECHE_TOKEN", "")
+
+
 def replayed_comments(env: Mapping[str, str] = os.environ) -> int:
     """VECHE_REPLAYED_COMMENTS: the newest comments that a proposed ruleset is replayed over."""
     return _whole(env, "VECHE_REPLAYED_COMMENTS", 2_000)

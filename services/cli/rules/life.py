@@ -31,7 +31,11 @@ class Asking:
 
     def __init__(self, url: str, token: str, site: str, user: str, role: str) -> None:
         self._url = url.rstrip("/")
-        self._token = token or tokens.from_issuers_file(site=site, role=role, user=user)
+        self._token = (
+            token
+            or settings.console_token()
+            or tokens.from_issuers_file(site=site, role=role, user=user)
+        )
 
     def __call__(self, method: str, path: str, body: Any = None) -> tuple[int, dict[str, Any]]:
         """(status, answer). Raises VecheError with what the console's problem says."""
@@ -57,8 +61,8 @@ def asks(role: str) -> Callable[[Command], Command]:
         for option in (
             click.option("--url", default="http://127.0.0.1:8000", show_default=True,
                          help="Where Veche answers."),
-            click.option("--token", default="", envvar="VECHE_TOKEN",
-                         help="Yours; made from the issuers file if left out."),
+            click.option("--token", default="",
+                         help="Yours; VECHE_TOKEN, or made from the issuers file, if left out."),
             click.option("--site", default="demo", show_default=True, help="The token's portal."),
             click.option("--user", default="operator", show_default=True,
                          help="Whose token is made, where none is given."),
