@@ -200,6 +200,7 @@ class History:
             self.edited("d1", "c4", "r7", "by another hand"),
             self.reported("c7", "r1"), self.reported("c7", "r1"), self.reported("c8", "r8"),
             self.reported("c10", "r2"),
+            self.reported("c5", "r8"), self.reported("c6", "r8"),
             self.decided("c5", "approve", 1, "pending"),
             self.decided("c6", "restore", 1, "rejected"),
             self.decided("c9", "reject", 1, "published"),
