@@ -119,7 +119,9 @@ class Front:
             age = self._parts.freshness.feeds_age_seconds()
             return rendered, age, _FEED_SECONDS, _FEED_UNCHANGED_SECONDS
         if self._parts.freshness.caught_up():
-            raise not_found("nothing was published for this feed, language and section")
+            if self._parts.feeds.whole:
+                raise not_found("nothing was published for this feed, language and section")
+            raise away("this feed has not changed for long and is kept no more")
         raise away("feeds are being read; try again in a moment")
 
     def _allowed(self, origin: bytes) -> Headers:

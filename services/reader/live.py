@@ -67,9 +67,11 @@ class Live:
         except BadEvent as error:
             log.error("feeds.v1: the record of %s is no feed: %s", key, error)
             return
-        if self._feeds.put(key, feed, recorded_at) and self._feed_streams.channel(key):
-            rendered = self._feeds.newest(key)
-            assert rendered is not None
+        if (
+            self._feeds.put(key, feed, recorded_at)
+            and self._feed_streams.channel(key)
+            and (rendered := self._feeds.newest(key))
+        ):
             chunk = event("feed", rendered.body, str(feed.version))
             self._feed_streams.publish(key, feed.version, chunk)
 

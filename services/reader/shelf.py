@@ -15,6 +15,8 @@ from services.reader.rendered import Rendered
 
 SPARE = 0.1
 """Evict in one sweep per this share of the bound, so that a record costs no sorting."""
+MAX_FEEDS = 10_000
+"""Of some 50 KB each where they are full; most sections' are far shorter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +49,19 @@ class Loaded:
 
 
 class Feeds:
-    """Every feed's newest version, by `site/feed/language/section`; none while they are read."""
+    """The newest `bound` feeds by the time of their record, by `site/feed/language/section`.
 
-    def __init__(self, caught_up: Callable[[], bool] = lambda: True) -> None:
+    None while they are read. Portals invent sections as they like, so there is a bound.
+    """
+
+    def __init__(
+        self, caught_up: Callable[[], bool] = lambda: True, bound: int = MAX_FEEDS
+    ) -> None:
         self._kept: dict[str, Rendered] = {}
         self._loaded = Loaded(caught_up)
+        self._bound = bound
+        self.whole = True
+        """Nothing was ever left out: what is not here was not published."""
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -69,6 +79,11 @@ class Feeds:
         if kept is not None and kept.version >= feed.version:
             return False
         self._kept[key] = Rendered(feed.version, published_at, codec.encode(feed))
+        if len(self._kept) > self._bound * (1 + SPARE):
+            self.whole = False
+            by_age = sorted(self._kept, key=lambda key: self._kept[key].published_at)
+            for old in by_age[: len(by_age) - self._bound]:
+                del self._kept[old]
         return True
 
     def drop(self, key: str) -> None:

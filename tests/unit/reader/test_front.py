@@ -176,6 +176,14 @@ async def test_before_the_topics_are_read_a_missing_feed_is_503(
     assert (await http.get(FEED)).status_code == 200
 
 
+async def test_a_feed_that_may_have_been_left_out_is_503(
+    http: httpx.AsyncClient, parts: Parts
+) -> None:
+    parts.feeds.whole = False
+    assert (await http.get("/v1/sites/gazette/feeds/hot")).status_code == 503
+    assert (await http.get(FEED)).status_code == 200
+
+
 async def test_memory_answers_while_postgres_is_away_and_threads_say_when_to_return(
     http: httpx.AsyncClient, age: Age
 ) -> None:

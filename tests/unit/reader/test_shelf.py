@@ -48,6 +48,17 @@ def test_the_newest_strips_stay_when_there_are_too_many() -> None:
     assert strips.get("k0") is None
 
 
+def test_the_newest_feeds_stay_when_there_are_too_many() -> None:
+    feeds = Feeds(bound=10)
+    assert feeds.whole
+    for number in range(100):
+        feeds.put(f"k{number}", a_feed(), T0 + timedelta(seconds=number))
+    assert len(feeds) <= 11
+    assert feeds.get("k99") is not None
+    assert feeds.get("k0") is None
+    assert not feeds.whole
+
+
 def test_readers_do_not_see_which_comments_changed() -> None:
     strips = Strips(10)
     strips.put("k", a_strip(changed_comments=["c1"]), T0)
