@@ -26,6 +26,8 @@ from tests.chaos.traffic import Traffic
 from tests.chaos.wire import Connection, Trap
 
 RECOVERY_LIMIT = 30.0
+SLOW = 10.0
+"""Seconds after which the history says what has not recovered yet."""
 TRAP_SECONDS = 12.0
 PATIENCE = 120.0
 
@@ -142,6 +144,7 @@ class Nemesis:
         began = time.monotonic()
         allowed = RECOVERY_LIMIT + self.session_ms / 1000
         ends: dict[tuple[str, int], int] | None = None
+        slow = False
         while time.monotonic() - began < self.patience:
             with suppress(Exception):
                 if ends is None:
@@ -149,6 +152,9 @@ class Nemesis:
                 behind = await self.stack.behind(ends)
                 if not behind:
                     break
+                if not slow and time.monotonic() - began > SLOW:
+                    slow = True
+                    self.history.note("slow", kind=kind, behind=behind)
                 if any("(" in place for place in behind):  # stopped by name: an operator's matter
                     await self.resume_stopped()
             for service in self.stack.services.values():

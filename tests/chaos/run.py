@@ -13,7 +13,7 @@ from typing import Any
 from tests.chaos.evidence import Evidence, collect
 from tests.chaos.history import History
 from tests.chaos.invariants import Finding, check
-from tests.chaos.nemesis import Nemesis, Tally
+from tests.chaos.nemesis import SLOW, Nemesis, Tally
 from tests.chaos.schedule import KINDS
 from tests.chaos.servers import Servers
 from tests.chaos.stack import COPIES, SESSION_MS, Stack
@@ -144,7 +144,8 @@ async def run(
     finally:
         if traffic is not None:
             await traffic.end_streams()
-        if logs is not None and (result.violations or not result.findings):
+        slow = any(seconds > SLOW for _, seconds, _ in result.recoveries)
+        if logs is not None and (result.violations or slow or not result.findings):
             logs.mkdir(parents=True, exist_ok=True)
             for service in stack.services.values():
                 (logs / f"{service.label}.log").write_text(service.log_text()[-400_000:])
