@@ -148,7 +148,7 @@ async def run(
         if logs is not None and (result.violations or slow or not result.findings):
             logs.mkdir(parents=True, exist_ok=True)
             for service in stack.services.values():
-                (logs / f"{service.label}.log").write_text(service.log_text()[-400_000:])
+                (logs / f"{service.label}.log").write_text(service.log_text()[-4_000_000:])
         await stack.end()
         result.seconds = round(time.monotonic() - began, 1)
     return result
