@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import sys
 from contextlib import AsyncExitStack
-
-import uvloop
 
 from services.core import codec, db, lifecycle, probes, settings, topics, viewers
 from services.core.consume import Consumer, Source, Timing
@@ -21,9 +18,6 @@ log = logging.getLogger("services.counters")
 BATCH = 2_000
 """A vote costs so little that what a transaction costs apart from its votes is worth sharing."""
 
-YOUNG_OBJECTS = 20_000
-"""A batch makes about as many, which die with it: Python's collector need not look at 700."""
-
 
 async def run() -> None:
     kafka = settings.Kafka.read()
@@ -34,8 +28,6 @@ async def run() -> None:
     if settings.rebuilding():
         await rebuild.run(kafka, postgres, views)
         return
-    gc.freeze()
-    gc.set_threshold(YOUNG_OBJECTS, 20, 20)
     stop = await lifecycle.until_signal()
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(db.pool_of(postgres.dsn, postgres.pool_size))
@@ -60,4 +52,4 @@ async def run() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(lifecycle.start(run, uvloop.run))
+    sys.exit(lifecycle.start(run))
