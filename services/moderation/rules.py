@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from datetime import UTC, datetime, time
-from time import perf_counter
+from time import perf_counter, thread_time
 
 from services.core import metrics
 from services.core.events import FindingSeen, VerdictGiven
@@ -36,7 +36,7 @@ class Rules:
         rule_seconds: float = RULE_SECONDS,
         failures: Failures | None = None,
     ) -> None:
-        self._budget = Budget(perf_counter, rule_seconds)
+        self._budget = Budget(perf_counter, thread_time, rule_seconds)
         self._failures = Counter() if failures is None else failures
         known = {(one.rule.id, one.version) for one in ruleset.compiled}
         off = {rule for rule, version in known if self._failures[rule, version] >= FAILURES}

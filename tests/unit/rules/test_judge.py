@@ -110,10 +110,17 @@ def test_rule_that_throws_holds_the_comment_and_is_named() -> None:
 
 def test_rule_over_its_budget_holds_the_comment() -> None:
     rules = a_ruleset("id: slow\nthen: note\nwhen: text.length > 0")
-    ticks = iter([0.0, 0.2])
-    verdict = judge(a_submission("a"), Facts(), rules, Budget(lambda: next(ticks), seconds=0.1))
+    budget = Budget(iter([0.0, 0.2]).__next__, iter([0.0, 0.2]).__next__, seconds=0.1)
+    verdict = judge(a_submission("a"), Facts(), rules, budget)
     assert verdict.action == "hold"
     assert verdict.findings[0].detail == {"rule": "slow", "error": "over budget"}
+
+
+def test_rule_that_was_late_because_the_machine_was_busy_is_not_blamed() -> None:
+    rules = a_ruleset("id: unlucky\nthen: note\nwhen: text.length > 0")
+    budget = Budget(iter([0.0, 0.2]).__next__, iter([0.0, 0.05]).__next__, seconds=0.1)
+    verdict = judge(a_submission("a"), Facts(), rules, budget)
+    assert [(f.rule, f.action) for f in verdict.findings] == [("unlucky", "note")]
 
 
 def test_verdict_names_the_rule_as_it_was() -> None:
