@@ -17,7 +17,7 @@ from services.core.rules.inflect import forms
 from services.core.rules.reading import read
 from services.core.rules.word_index import Match, Source, WordIndex
 from tests.evasion.peers import PEERS, Finder
-from tests.evasion.suite import Disguised, disguised, innocent, words
+from tests.evasion.suite import PARTS, Disguised, disguised, innocent, words
 
 _LABELS = ("toxic", "spam", "inappropriate", "unhealthy")
 
@@ -47,7 +47,7 @@ def _table(language: str) -> None:
     finders = {"ours": ours(index_of(language))} | {
         name: make(listed) for name, make in PEERS.items()
     }
-    items = [item for part in ("first", "later") for item in disguised(language, part)]
+    items = [item for part in PARTS for item in disguised(language, part)]
     classes = list(dict.fromkeys(item.class_ for item in items))
     print(f"{language:15}", *[f"{name:>9}" for name in finders], f"{'items':>7}")
     for class_ in [*classes, ""]:

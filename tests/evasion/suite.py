@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 HERE = Path(__file__).parent
+PARTS = ("first", "later", "fresh")
 
 
 class Disguised(NamedTuple):
@@ -16,7 +17,7 @@ class Disguised(NamedTuple):
 
 
 def disguised(language: str, part: str) -> Iterator[Disguised]:
-    """`part` is `first` (written before any run) or `later`."""
+    """`part` is `first` or `fresh` (written before any run) or `later`."""
     for line in _lines(f"{language}_{part}.txt"):
         head, _, comments = line.partition(": ")
         class_, _, word = head.partition(" ")
@@ -25,12 +26,11 @@ def disguised(language: str, part: str) -> Iterator[Disguised]:
 
 
 def innocent() -> list[str]:
-    return list(_lines("innocent.txt"))
+    return [*_lines("innocent.txt"), *_lines("innocent_fresh.txt")]
 
 
 def words(language: str) -> list[str]:
-    parts = ("first", "later") if (HERE / f"{language}_later.txt").exists() else ("first",)
-    return sorted({item.word for part in parts for item in disguised(language, part)})
+    return sorted({item.word for part in PARTS for item in disguised(language, part)})
 
 
 def _lines(name: str) -> Iterator[str]:

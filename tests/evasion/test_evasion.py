@@ -13,12 +13,12 @@ from services.core.rules.word_index import Source, WordIndex
 from tests.evasion.measure import found, index_of, misses
 from tests.evasion.suite import disguised, innocent
 
-LEAST_FOUND = 0.97
+LEAST_FOUND = 0.96
 BOTH = index_of("ru", "en")
 
 
 @pytest.mark.parametrize("language", ["ru", "en"])
-@pytest.mark.parametrize("part", ["first", "later"])
+@pytest.mark.parametrize("part", ["first", "later", "fresh"])
 def test_disguised_words_are_found(language: str, part: str) -> None:
     count = len(list(disguised(language, part)))
     missed = misses(index_of(language), language, part)
@@ -64,8 +64,15 @@ def test_short_runs_of_letters_do_not_make_another_word() -> None:
 
 
 def test_words_are_not_glued_together_across_spaces_and_stops() -> None:
-    index = WordIndex([Source("ru", ["сука", "осел", "лохотрон"])])
-    assert found(index, "о сел. су ка. Лохо трон! да.Осы") == []
+    index = WordIndex([Source("ru", ["сука", "осел", "лохотрон"]), Source("en", ["therapist"])])
+    assert found(index, "о сел. су ка. Лохо. Трон! да.Осы; the rapist") == []
+
+
+def test_a_word_cut_by_one_space_is_found_where_a_piece_is_no_word() -> None:
+    index = WordIndex([Source("ru", ["дурак", "лохотрон"])])
+    assert [match.how for match in found(index, "ду рак, лохо трон, ло хо трон")] == [
+        ("spaced",)
+    ] * 3
 
 
 def test_hostile_text_is_read_in_bounded_steps() -> None:

@@ -79,6 +79,10 @@ def _english(word: str) -> Iterable[str]:
     if "NN" in found or not found:
         nouns = lemminflect.getAllInflectionsOOV(word, "NOUN")
         made |= {form for forms_ in nouns.values() for form in forms_}
+    if not found:
+        # Rude words have none: they may as well be verbs.
+        verbs = lemminflect.getAllInflectionsOOV(word, "VERB")
+        made |= {form for forms_ in verbs.values() for form in forms_}
     return {_folded(form) for form in made}
 
 

@@ -11,7 +11,7 @@ import unicodedata
 
 from services.core.rules.lookalikes_data import LOOKALIKES
 
-LOOKS, LEET, SOUNDS, REPEATED, SPACED, MASKED = 1, 2, 4, 8, 16, 32
+LOOKS, LEET, SOUNDS, REPEATED, SPACED, MASKED, RESPELLED = 1, 2, 4, 8, 16, 32, 64
 HOW = {
     LOOKS: "confusable",
     LEET: "leet",
@@ -19,6 +19,7 @@ HOW = {
     REPEATED: "repeated",
     SPACED: "spaced",
     MASKED: "masked",
+    RESPELLED: "respelled",
 }
 
 Letters = tuple[tuple[str, int], ...]
@@ -31,7 +32,7 @@ CYRILLIC = "абвгдежзийклмнопрстуфхцчшщъыьэюя"
 # Letters of the two alphabets that look alike, in print or in handwriting.
 _ALIKE = {
     "a": "а", "b": "вьб", "c": "с", "d": "д", "e": "еэ", "g": "д", "h": "н", "i": "иі", "k": "к",
-    "m": "мт", "n": "пи", "o": "о", "p": "р", "r": "гя", "t": "т", "u": "ип", "w": "ш",
+    "m": "мт", "n": "пи", "o": "о", "p": "р", "r": "гя", "t": "т", "u": "ипц", "w": "ш",
     "x": "х", "y": "у", "z": "з",
 }  # fmt: skip
 
@@ -47,10 +48,13 @@ _OTHER_CYRILLIC = {
 # Greek letters and signs that stand for Cyrillic ones, and what the sources do not have.
 _OTHER = {
     "λ": "л", "δ": "дd", "π": "пp", "φ": "ф", "γ": "гy", "ω": "шw", "ξ": "зe", "∆": "да",
-    "σ": "оo", "ε": "еэe", "ζ": "з", "θ": "оo", "ψ": "", "μ": "мu", "ħ": "нh", "ß": "вb",
+    "σ": "оo", "ε": "еэe", "ζ": "з", "θ": "оo", "ψ": "", "η": "n", "ν": "v", "υ": "u",
+    "μ": "мu", "ħ": "нh", "ß": "вb",
     "æ": "e", "ø": "оo", "đ": "d", "ł": "лl", "ð": "d", "þ": "p",
     "š": "ш", "č": "ч", "ž": "ж", "ŝ": "щ", "â": "я", "û": "ю", "è": "э", "ë": "е", "ĉ": "ч",
 }  # fmt: skip
+
+_OTHER |= {chr(0x1F1E6 + n): letter for n, letter in enumerate(LATIN)}  # of flags
 
 _LEET = {
     "0": "oо", "1": "iиlл", "2": "zз", "3": "eзэе", "4": "aча", "5": "sс", "6": "bбg", "7": "tтг",
@@ -111,6 +115,20 @@ _ENGLISH_SOUNDS = {
 _VISUAL_TO_CYRILLIC = str.maketrans("abcdeghikmnoprtuwxyz", "авсдедникмпоргтишхуз")
 _VISUAL_TO_LATIN = str.maketrans("авгеикмнопрстухшь", "abreukmhonpctyxwb")
 
+_SPELLED = str.maketrans(
+    dict(zip("абвгдезийклмнопрстуфхыэ", "abvgdeziiklmnoprstufhie", strict=True))
+    | {
+        "ж": "zh",
+        "ц": "ts",
+        "ч": "ch",
+        "ш": "sh",
+        "щ": "sh",
+        "ъ": "",
+        "ь": "",
+        "ю": "yu",
+        "я": "ya",
+    }
+)
 _DIGITS_TO_CYRILLIC = str.maketrans("0134689іѕ", "оизчбвдис")
 _DIGITS_TO_LATIN = str.maketrans("013457іѕј", "oieastisj")
 _DIGRAPHS = (("shch", "щ"), ("sch", "щ"), ("sh", "ш"), ("zh", "ж"), ("ch", "ч"), ("kh", "х"),
@@ -126,6 +144,11 @@ def in_cyrillic(word: str) -> str:
 def in_latin(word: str) -> str:
     """The Latin word that a Cyrillic one looks like."""
     return word.translate(_VISUAL_TO_LATIN)
+
+
+def spelled_in_latin(word: str) -> str:
+    """A Cyrillic word, letter by letter."""
+    return word.translate(_SPELLED)
 
 
 def one_alphabet(word: str) -> tuple[str, ...]:

@@ -13,14 +13,25 @@ from typing import NamedTuple
 
 import ahocorasick
 
-from services.core.rules.lookalikes import MASKED, REPEATED, SOUNDS, SPACED, Table, one_alphabet
+from services.core.rules.lookalikes import (
+    LEET,
+    LOOKS,
+    MASKED,
+    REPEATED,
+    SOUNDS,
+    SPACED,
+    Table,
+    one_alphabet,
+)
 
 STOPS = frozenset(" \t\r\n.,_*~-/|·•…:;'\"`’‘+=^–—‑‐>°\u2022\u30fb\u02d9")
 """Characters that may stand between the letters of a word that is spelled out."""
 
 MASKS = "*#_?%&@$^~+=×•■█░●○◦…✱∗✲❌⭐"
 WILDCARD = "\x00"
+_LETTERS = LOOKS | LEET | SOUNDS
 
+_MASKED_ROW = re.compile("\x00+")
 _LONG_RUN = re.compile(r"([^\x00])\1{2,}")
 
 
@@ -96,7 +107,7 @@ def walk(
                 found.append(Spelled(start, at, read, how))
             elif read in stems:
                 found.append(Spelled(start, _word_end(text, at), read, how))
-        if how & SOUNDS and has(read + "ь"):
+        if how & _LETTERS and has(read + "ь"):
             waiting.append((at, read + "ь", how))
         if at >= size:
             continue
@@ -131,16 +142,33 @@ def masked(text: str, trie: Trie) -> Spelled | None:
     """The form that a text with masked letters fits, where enough letters are left to tell."""
     pattern = "".join([WILDCARD if is_mask(character) else character for character in text])
     left = len(pattern) - pattern.count(WILDCARD)
-    if left < 2 or pattern.count(WILDCARD) > left or len(pattern) < 3:
+    if left < 2 or len(pattern) < 3:
         return None
+    hidden = pattern.count(WILDCARD)
+    if hidden <= left:
+        if (found := _fit(pattern, trie)) is not None:
+            return Spelled(0, len(text), found, MASKED)
+        short = _LONG_RUN.sub(r"\1", pattern)
+        if short != pattern and (found := _fit(short, trie)) is not None:
+            return Spelled(0, len(text), found, MASKED | REPEATED)
+    # A row of stars may stand for fewer or more letters than it has.
+    rows = _MASKED_ROW.findall(pattern)
+    whole = pattern[0] != WILDCARD and pattern[-1] != WILDCARD
+    letters = pattern.replace(WILDCARD, "").isalpha()
+    if whole and letters and left < hidden <= 3 and (found := _fit(pattern, trie)) is not None:
+        return Spelled(0, len(text), found, MASKED)
+    if whole and len(rows) == 1 and hidden > 1 and left >= 2:
+        for length in range(1, min(left, hidden + 2) + 1):
+            other = pattern.replace(rows[0], WILDCARD * length)
+            if length != hidden and left >= 3 and (found := _fit(other, trie)) is not None:
+                return Spelled(0, len(text), found, MASKED)
+    return None
+
+
+def _fit(pattern: str, trie: Trie) -> str | None:
     for reading in one_alphabet(pattern):
         for form in trie.fitting(reading):
-            return Spelled(0, len(text), form, MASKED)
-    short = _LONG_RUN.sub(r"\1", pattern)
-    if short != pattern:
-        for reading in one_alphabet(short):
-            for form in trie.fitting(reading):
-                return Spelled(0, len(text), form, MASKED | REPEATED)
+            return form
     return None
 
 

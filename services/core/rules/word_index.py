@@ -14,7 +14,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
-from itertools import product
+from itertools import islice, product
+from operator import add
 from typing import NamedTuple
 
 from services.core.rules import skeleton
@@ -24,6 +25,7 @@ from services.core.rules.lookalikes import (
     HOW,
     LOOKS,
     REPEATED,
+    RESPELLED,
     SAME,
     SIGHT,
     SOUND,
@@ -31,18 +33,23 @@ from services.core.rules.lookalikes import (
     SPACED,
     in_cyrillic,
     in_latin,
+    spelled_in_latin,
 )
 from services.core.rules.reading import Reading, read
 from services.core.rules.remembered import LONGEST, Remembered
+from services.core.rules.respelling import heard
 from services.core.rules.spelling import STOPS, Spelled, Steps, Trie, is_mask, masked, walk
 
 _CACHED = 65_536
 _REMEMBERED = 200_000
 _LONGEST_WALKED = 160
 # What a disguise needs is well below; they bound what a hostile text can cost.
+_LEAST_HEARD = 4
+_LEAST_GLUED = 5
 _WORD_STEPS = 600
 _ODD_STEPS = 1_500
 _SPELLED_STEPS = 2_000
+_LONG_RUN = re.compile(r"(.)\1{2,}")
 _DOUBLED = re.compile(r"(.)\1")
 _MARKS = r"""[-–—,.:;’'"“”„«»()]"""
 _INNER = r"""[-–—,.:;’'"“”„«»]"""
@@ -51,8 +58,11 @@ _PLAIN = rf"{_MARKS}*{_ROW}(?:{_INNER}+{_ROW})*(?:{_MARKS}|[?!…])*"
 _ODD = re.compile(rf"(?<!\S)(?!{_PLAIN}(?!\S))(?=\S*[^\W_]|\S{{4}})\S+")
 _STOP = "[" + re.escape("".join(sorted(STOPS))) + "]"
 _STOP_IN_WORD = "[" + re.escape("".join(sorted(STOPS - set(" \t\r\n")))) + "]"
+_ENDING = re.compile(r"(?:[ыиауе]|о[вм]|а(?:м|ми|х))$")
+_LETTER = re.compile(r"[^\W_]")
+_RUN_OF_LETTERS = re.compile(r"[^\W_]{2}")
 _JOINED = re.compile(rf"(?<![^\W_])[^\W_]++(?:{_STOP_IN_WORD}{{1,3}}[^\W_]++)+")
-_GLYPH = r"(?:[^\W_]|[@$!|(<€])(?![^\W_])"
+_GLYPH = r"(?:[^\W_]|[@$!|(<€\U0001f1e6-\U0001f1ff])(?![^\W_])"
 _SPELLED_OUT = re.compile(rf"(?<![^\W_]){_GLYPH}(?:{_STOP}{{1,4}}{_GLYPH}){{2,}}")
 # What may be spelled out beyond its own token begins or ends it.
 _ONE_AT_AN_EDGE = re.compile(rf"^{_STOP}*{_GLYPH}|(?<![^\W_]){_GLYPH}{_STOP}*$")
@@ -67,6 +77,14 @@ _WITH_HITS = frozenset("kqhG")
 _MAY_MATCH = re.compile(r"[kG]|[gh]-*[gh]-*[gh]")
 _MAY_BE_SPELLED_OUT = re.compile(r"G|[gh]-*[gh]-*[gh]")
 _BEFORE, _AFTER = "-–—,.:;’'\"“”„«»()", "-–—,.:;’'\"“”„«»()?!…"
+_SMALL = frozenset({
+    "a", "an", "the", "and", "or", "but", "if", "of", "to", "in", "on", "at", "by", "for",
+    "from", "with", "as", "is", "it", "he", "she", "we", "you", "my", "his", "her", "our",
+    "your", "not", "no", "so", "me", "us", "him", "them", "this", "that",
+})  # fmt: skip
+"""English words that lemminflect has no lemma for."""
+_PAIR = re.compile(r"(?<![^\W_])(?=([^\W\d_]+[ \n][^\W\d_]+)(?![^\W_]))")
+_TRIPLE = re.compile(r"(?<![^\W_])(?=([^\W\d_]+ [^\W\d_]+ [^\W\d_]+)(?![^\W_]))")
 _LINK = re.compile(r"\W*(?:https?:|www\.)|.*[a-z0-9]@[a-z0-9.-]+\.[a-z]|.*[a-z0-9]\.[a-z]{2,6}/")
 _HYPHENS = frozenset("-‐‑–")
 _UNITS = re.compile(r"[\d.,]+[^\W\d_]{1,2}")
@@ -160,6 +178,7 @@ class WordIndex:
         self._trie = Trie(self._parts, self._stems)
         self._russian = _Skeletons(skeleton.in_russian, self._parts, self._stems, latin=False)
         self._english = _Skeletons(skeleton.in_english, self._parts, self._stems, latin=True)
+        self._heard = {heard(form): form for form in self._parts if len(form) >= _LEAST_HEARD}
         self._telling = {max(e.parts, key=lambda part: len(part.word)) for e in self.entries}
         self._word = lru_cache(_CACHED)(self._look_up)
         self._token = lru_cache(_CACHED)(lambda token: tuple(self._read_token(token)))
@@ -168,9 +187,10 @@ class WordIndex:
     def find(self, reading: Reading) -> list[Match]:
         """In the order of the text; one match for an entry at one place."""
         kinds = "".join(map(self._kinds.__getitem__, reading.tokens))
-        if _MAY_MATCH.search(kinds) is None:
+        glued = self._glued(reading)
+        if not glued and _MAY_MATCH.search(kinds) is None:
             return []
-        hits = list(self._hits(reading.folded, kinds))
+        hits = [*self._hits(reading.folded, kinds), *glued]
         if not hits:
             return []
         hits.sort()
@@ -185,6 +205,30 @@ class WordIndex:
                     key = (entry.list, entry.text, whole.start, whole.end)
                     found.setdefault(key, whole)
         return _widest(found.values())
+
+    def _glued(self, reading: Reading) -> list[_Hit]:
+        """`ду рак`: a listed word in two or three pieces, with one space between them."""
+        said = reading.said.split(" ")
+        after, last = islice(said, 1, None), islice(said, 2, None)
+        pairs = list(map(add, said, after))
+        listed = self._parts.keys()
+        if listed.isdisjoint(pairs) and listed.isdisjoint(map(add, pairs, last)):
+            return []
+        found: list[_Hit] = []
+        for glued in _PAIR.finditer(reading.folded):
+            found += self._read_glued(glued)
+        for glued in _TRIPLE.finditer(reading.folded):
+            found += self._read_glued(glued)
+        return found
+
+    def _read_glued(self, glued: re.Match[str]) -> Iterator[_Hit]:
+        pieces = glued[1].split()
+        form = "".join(pieces)
+        if len(form) < _LEAST_GLUED or form not in self._parts:
+            return
+        if any(len(piece) > 1 and piece not in _SMALL and not known(piece) for piece in pieces):
+            for part in self._parts[form]:
+                yield _Hit(glued.start(1), glued.end(1), part, SPACED, form)
 
     def _hits(self, text: str, kinds: str) -> Iterator[_Hit]:
         for token, kind in zip(_TOKEN.finditer(text), kinds, strict=True):
@@ -224,8 +268,8 @@ class WordIndex:
 
     def _read_token(self, token: str) -> Iterator[_Hit]:
         """What stands between white space: its words, and what it may be as a whole."""
-        said = {word for word in _WORD.findall(token) if len(word) <= LONGEST}
-        listed = {word: found for word in said if (found := self._word(word))}
+        said = {word for word in _WORD.findall(token) if len(word) <= _LONGEST_WALKED}
+        listed = {word: found for word in said if (found := self._drawn_out(word))}
         if listed:
             for word in _WORD.finditer(token):
                 for part, how, form in listed.get(word[0], ()):
@@ -234,10 +278,34 @@ class WordIndex:
             yield from self._read_odd(token)
         for joined in _JOINED.finditer(token):
             yield from self._read_joined(joined[0], joined.start())
+        if not token.isalnum() and len(token) <= _LONGEST_WALKED:
+            yield from self._read_parted(token)
+
+    def _read_parted(self, token: str) -> Iterator[_Hit]:
+        """`[д][у][р]`: single letters with any signs between them."""
+        letters = _LETTER.findall(token)
+        if not 4 <= len(letters) <= LONGEST or _RUN_OF_LETTERS.search(token):
+            return
+        start = token.index(letters[0])
+        end = token.rindex(letters[-1]) + 1
+        for part, how, form in self._word("".join(letters)):
+            if not part.stem:
+                yield _Hit(start, end, part, how | SPACED, form)
+
+    def _drawn_out(self, word: str) -> tuple[tuple[_Part, int, str], ...]:
+        """Looks a word up; one too long for a word, with its long runs shortened."""
+        if len(word) <= LONGEST:
+            return self._word(word)
+        short = _LONG_RUN.sub(r"\1\1", word)
+        if short == word or len(short) > LONGEST:
+            return ()
+        return tuple((part, how | REPEATED, form) for part, how, form in self._word(short))
 
     def _look_up(self, word: str) -> tuple[tuple[_Part, int, str], ...]:
         """What a word of one alphabet is, or else what it sounds or looks like."""
-        found = [(part, 0, word) for part in self._parts.get(word, ())]
+        found: list[tuple[_Part, int, str]] = [
+            (part, 0, word) for part in self._parts.get(word, ())
+        ]
         if word.startswith(self._begins):
             for stem in self._begins:
                 if word.startswith(stem):
@@ -263,8 +331,19 @@ class WordIndex:
             ):
                 if latin or len(spelled.form) >= 4:
                     found += self._named(spelled.form, spelled.how)
-            if size < 5 and found and known(word):
-                return ()
+            if found and known(word):
+                # A word of its own language: only where both are spoken alike, as `спам`.
+                found = [hit for hit in found if _spoken_alike(word, hit[2], latin=latin)]
+        if not found and not latin:
+            # An English word with a Russian ending: `лузеры`.
+            ending = _ENDING.search(word, 4)
+            if ending is not None and self._may_sound(word[: ending.start()], latin=False):
+                base = self._look_up(word[: ending.start()])
+                found += [hit for hit in base if hit[1] & SOUNDS and hit[2].isascii()]
+        if not found and size >= 3:
+            form = self._heard.get(heard(word))
+            if form is not None and form.isascii() is latin and not known(word):
+                found += self._named(form, RESPELLED)
         return tuple(dict.fromkeys(found))
 
     def _may_sound(self, word: str, *, latin: bool) -> bool:
@@ -309,6 +388,10 @@ class WordIndex:
     def _read_spelled_out(self, text: str, offset: int) -> Iterator[_Hit]:
         """`с п а м`: single letters with the like of spaces between them."""
         glyphs = [at for at, character in enumerate(text) if character not in STOPS]
+        if 4 <= len(glyphs) <= LONGEST:
+            for part, how, form in self._word("".join([text[at] for at in glyphs])):
+                if not part.stem and len(form) >= 4:
+                    yield _Hit(offset, offset + len(text), part, how | SPACED, form)
         ends = {at + 1 for at in glyphs}
         steps = Steps(_SPELLED_STEPS)
         for start in glyphs:
@@ -367,6 +450,16 @@ def _ordinary(word: str, form: str) -> bool:
     return any(known(other) for choice in product(*choices) if (other := "".join(choice)) != form)
 
 
+def _spoken_alike(word: str, form: str, *, latin: bool) -> bool:
+    """`лузер` and `loser`, `фак` and its model; not `лазер`."""
+    if latin:
+        return len(word) >= 5 and heard(word) == heard(spelled_in_latin(form))
+    said, listed = heard(spelled_in_latin(word)), heard(form)
+    if said == listed.replace(b"u", b"a") != listed:
+        return True
+    return len(word) >= 4 and said.replace(b"o", b"u") == listed.replace(b"o", b"u")
+
+
 def _fair(text: str, spelled: Spelled) -> bool:
     """Whether what was read otherwise is likely to be meant so."""
     written = text[spelled.start : spelled.end]
@@ -381,7 +474,8 @@ def _fair(text: str, spelled: Spelled) -> bool:
         return False
     if spelled.how & SPACED:
         return _in_pieces(written)
-    return True
+    # A short word of another language with Cyrillic letters of its own.
+    return len(spelled.form) > 3 or not all("\u0400" <= letter <= "\u04ff" for letter in written)
 
 
 def _in_pieces(written: str) -> bool:
@@ -420,6 +514,11 @@ def _masked_rows(text: str) -> Iterator[tuple[int, int, str]]:
             continue
         if any(map(is_mask, inner)):
             yield start, stop, ""
+            # Its first or last letter may be masked too; else the signs are emphasis.
+            if start and is_mask(text[start - 1]):
+                yield start - 1, stop, ""
+            if stop < end:
+                yield start, stop + 1, ""
         elif len(inner) >= 4 and inner.isalpha():
             if stop < end:
                 yield start, end, inner
