@@ -83,8 +83,6 @@ _SMALL = frozenset({
     "your", "not", "no", "so", "me", "us", "him", "them", "this", "that",
 })  # fmt: skip
 """English words that lemminflect has no lemma for."""
-_PAIR = re.compile(r"(?<![^\W_])(?=([^\W\d_]+[ \n][^\W\d_]+)(?![^\W_]))")
-_TRIPLE = re.compile(r"(?<![^\W_])(?=([^\W\d_]+ [^\W\d_]+ [^\W\d_]+)(?![^\W_]))")
 _LINK = re.compile(r"\W*(?:https?:|www\.)|.*[a-z0-9]@[a-z0-9.-]+\.[a-z]|.*[a-z0-9]\.[a-z]{2,6}/")
 _HYPHENS = frozenset("-‐‑–")
 _UNITS = re.compile(r"[\d.,]+[^\W\d_]{1,2}")
@@ -209,26 +207,20 @@ class WordIndex:
     def _glued(self, reading: Reading) -> list[_Hit]:
         """`ду рак`: a listed word in two or three pieces, with one space between them."""
         said = reading.said.split(" ")
-        after, last = islice(said, 1, None), islice(said, 2, None)
-        pairs = list(map(add, said, after))
+        pairs = list(map(add, said, islice(said, 1, None)))
+        triples = list(map(add, pairs, islice(said, 2, None)))
         listed = self._parts.keys()
-        if listed.isdisjoint(pairs) and listed.isdisjoint(map(add, pairs, last)):
+        if listed.isdisjoint(pairs) and listed.isdisjoint(triples):
             return []
+        cut = {tuple(said[n : n + 2]) for n, form in enumerate(pairs) if form in listed}
+        cut |= {tuple(said[n : n + 3]) for n, form in enumerate(triples) if form in listed}
         found: list[_Hit] = []
-        for glued in _PAIR.finditer(reading.folded):
-            found += self._read_glued(glued)
-        for glued in _TRIPLE.finditer(reading.folded):
-            found += self._read_glued(glued)
+        for pieces in cut:
+            form = "".join(pieces)
+            if len(form) >= _LEAST_GLUED and any(map(_no_word, pieces)):
+                for start, end in _places(reading.folded, pieces):
+                    found += [_Hit(start, end, part, SPACED, form) for part in self._parts[form]]
         return found
-
-    def _read_glued(self, glued: re.Match[str]) -> Iterator[_Hit]:
-        pieces = glued[1].split()
-        form = "".join(pieces)
-        if len(form) < _LEAST_GLUED or form not in self._parts:
-            return
-        if any(len(piece) > 1 and piece not in _SMALL and not known(piece) for piece in pieces):
-            for part in self._parts[form]:
-                yield _Hit(glued.start(1), glued.end(1), part, SPACED, form)
 
     def _hits(self, text: str, kinds: str) -> Iterator[_Hit]:
         for token, kind in zip(_TOKEN.finditer(text), kinds, strict=True):
@@ -434,6 +426,22 @@ def _forms(part: _Part) -> Iterable[str]:
     if part.stem or part.exact or len(part.word) < 3:
         return (part.word,)
     return forms(part.word, part.language)
+
+
+def _no_word(piece: str) -> bool:
+    return len(piece) > 1 and piece not in _SMALL and not known(piece)
+
+
+def _places(text: str, pieces: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Where the pieces stand with one space, or one new line, between them."""
+    for space in " \n":
+        written = space.join(pieces)
+        start = text.find(written)
+        while start >= 0:
+            end = start + len(written)
+            if not text[start - 1 : start].isalnum() and not text[end : end + 1].isalnum():
+                yield start, end
+            start = text.find(written, end)
 
 
 def _ordinary(word: str, form: str) -> bool:
