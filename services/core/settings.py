@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from services.core.errors import Misconfigured
+from services.core.errors import BadRuleset, Misconfigured
 from services.core.rules.brakes import Brakes
 
 ROOT = Path(__file__).parents[2]
@@ -338,12 +338,30 @@ def rules_dir(env: Mapping[str, str] = os.environ) -> Path:
 
 
 def rules_texts(folder: Path) -> dict[str, str]:
-    """The ruleset's texts by name within the folder: `*.yml`, `words/*.txt`, `lists/*.txt`."""
+    """The ruleset's texts by name within the folder: `*.yml`, `words/*.txt`, `lists/*.txt`.
+
+    Raises Misconfigured, and BadRuleset of a file that is not UTF-8.
+    """
     globs = ("*.yml", "*.yaml", "words/*.txt", "lists/*.txt")
     files = [file for each in globs for file in folder.glob(each)]
     if not files:
-        raise Misconfigured(f"VECHE_RULES_DIR names {folder}, which has no rules (*.yml)")
-    return {file.relative_to(folder).as_posix(): file.read_text("utf-8") for file in files}
+        raise Misconfigured(
+            f"{folder} holds no rules (*.yml): name another folder, or set VECHE_RULES_DIR"
+        )
+    return {file.relative_to(folder).as_posix(): text_of(file) for file in files}
+
+
+def text_of(file: Path) -> str:
+    """Raises Misconfigured."""
+    try:
+        raw = file.read_bytes()
+    except OSError as error:
+        raise Misconfigured(f"{file} cannot be read: {error.strerror}") from None
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise BadRuleset(f"{file.name}:{line}:1: this is not UTF-8: save the file so") from None
 
 
 def issuers_file(env: Mapping[str, str] = os.environ) -> Path | None:

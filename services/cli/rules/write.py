@@ -82,7 +82,7 @@ def check(folder: Path | None, as_json: bool) -> None:
         )
         return  # fmt: skip
     counted = ", ".join(f"{count} {status}" for status, count in by_status.items() if count)
-    click.echo(f"{len(ruleset.rules)} rules ({counted}), ruleset {ruleset.hash[:12]}")
+    click.echo(f"{len(ruleset.rules)} rules ({counted or 'none'}), ruleset {ruleset.hash[:12]}")
     if untested:
         click.echo(f"without a test that must match: {', '.join(untested)}")
     for rule, day in expiry.items():
@@ -178,7 +178,7 @@ def format_(folder: Path | None, only_check: bool) -> None:
     folder = folder or settings.rules_dir()
     differing = []
     for file in sorted((*folder.glob("*.yml"), *folder.glob("*.yaml"))):
-        text = file.read_text("utf-8")
+        text = settings.text_of(file)
         tidy = formatted(file.name, text)
         if tidy != text:
             differing.append(file.name)

@@ -6,16 +6,39 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 from msgspec import Struct
 
 from services.core.errors import BadRuleset
-from services.core.rules.rule import Case, Condition, Limits, Links, Rule, Scope, Tests, Texts, Then
+from services.core.rules.rule import (
+    Action,
+    Case,
+    Condition,
+    Event,
+    Limits,
+    Links,
+    OnMissing,
+    Rule,
+    Scope,
+    Status,
+    Tests,
+    Texts,
+    Then,
+)
 from services.core.rules.strict_yaml import Document, Path, documents
 
 _PATH_PART = re.compile(r"\[(\d+|\.\.\.)\]|\.([^.\[]+)")
+_CHOSEN = re.compile(r"Invalid enum value '(.*)'", re.DOTALL)
+_CHOICES: dict[str | int, list[str]] = {
+    "then": list(get_args(Action)),
+    "action": list(get_args(Action)),
+    "status": list(get_args(Status)),
+    "event": list(get_args(Event)),
+    "on_missing": list(get_args(OnMissing)),
+}
+"""The words that may stand under a key."""
 _KNOWN: dict[str, type[Struct]] = {
     "title": Texts,
     "reason": Texts,
@@ -52,11 +75,11 @@ def stated_rules(texts: Mapping[str, str]) -> Iterator[Stated]:
     """The rules of all `*.yml`, in the order of names and lines. Raises BadRuleset."""
     for file in sorted(name for name in texts if name.endswith((".yml", ".yaml"))):
         for document in documents(file, texts[file]):
-            for path, value in _values(document):
+            for path, value in rules_in(document):
                 yield Stated(document, path, value, _rule(document, path, value))
 
 
-def _values(document: Document) -> Iterator[tuple[Path, dict[str, Any]]]:
+def rules_in(document: Document) -> Iterator[tuple[Path, dict[str, Any]]]:
     """A document is one rule, or a list of them."""
     value = document.value
     listed = enumerate(value) if isinstance(value, list) else [(None, value)]
@@ -78,7 +101,10 @@ def _rule(document: Document, path: Path, value: dict[str, Any]) -> Rule:
             for index, name in _PATH_PART.findall(where.rstrip("`"))
         )
         name = ".".join(str(part) for part in parts)
-        raise document.at((*path, *parts), f"{text}{f' ({name})' if name else ''}") from None
+        said = f"{text}{f' ({name})' if name else ''}"
+        if chosen := _CHOSEN.fullmatch(text):
+            said += nearest(chosen[1], _CHOICES[[part for part in parts if part in _CHOICES][-1]])
+        raise document.at((*path, *parts), said) from None
 
 
 def _only_known(document: Document, path: Path, value: Any, kind: type[Struct]) -> None:

@@ -11,13 +11,13 @@ from typing import Any
 
 from services.core.errors import BadRuleset
 from services.core.rules.facts import Query, Value
-from services.core.rules.features import FACTS, LONGEST_WINDOW, TEXT, UNITS
+from services.core.rules.features import FACTS, LONGEST_WINDOW, SHARES, TEXT, UNITS
 
 _FORM = re.compile(
     r"\s*(?P<name>[a-z_][a-z_.]*)\s*(?:\(\s*(?P<inside>[^()]*)\))?"
     r"\s*(?P<sign>>=|<=|==|!=|>|<|\bin\b)\s*(?P<bound>.+?)\s*"
 )
-_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
+_NUMBER = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,15})?")
 _DURATION = re.compile(r"([1-9]\d{0,4})([smhd])")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
@@ -128,6 +128,8 @@ def _bound(key: str, kind: str, sign: str, bound: str) -> Value | tuple[str, ...
     if sign == "in" or not _NUMBER.fullmatch(share):
         raise BadRuleset(f"{key} is a number: compare it with one, not with {bound!r}")
     number = float(share) / (100 if bound.endswith("%") else 1)
+    if (key in SHARES or key.startswith("score(")) and not 0 <= number <= 1:
+        raise BadRuleset(f"{key} runs from 0 to 1, or to 100 %: {bound} is never reached")
     return int(number) if number.is_integer() else number
 
 

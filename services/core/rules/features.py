@@ -158,6 +158,9 @@ FACTS: dict[str, Fact] = {
 }
 """Gathered for the comment; `name(what, window)`. Those that may be unknown say so."""
 
+SHARES = frozenset({"text.upper", "text.digits", "text.non_letters"})
+"""Those that run from 0 to 1."""
+
 OF_DISCUSSIONS = ("discussion.comments", "discussion.age_hours")
 
 OF_REPORTS = ("reports.count", "reports.weight")

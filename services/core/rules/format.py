@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from services.core.rules.document import rules_in
 from services.core.rules.rule import Case, Condition, Limits, Links, Rule, Scope, Tests, Then
 from services.core.rules.strict_yaml import Document, Path, documents
 
@@ -28,17 +29,17 @@ _WORDS = frozenset({"true", "false", "null", "yes", "no", "on", "off"})
 
 def formatted(file: str, text: str) -> str:
     """Raises BadRuleset where the text is not YAML as rules are written in."""
+    read = documents(file, text)
     comments = _comments(text)
     parts = []
-    for document in documents(file, text):
+    for document in read:
         lines: list[str] = []
-        if isinstance(document.value, list):
-            for n, item in enumerate(document.value):
-                below = list(_mapping(document, (n,), item, comments, 1))
-                lines += [("- " if not k else "  ") + line[2:] if line.strip() else line
-                          for k, line in _dashed(below)]  # fmt: skip
-        else:
-            lines = list(_mapping(document, (), document.value, comments, 0))
+        for path, value in rules_in(document):
+            below = list(_mapping(document, path, value, comments, len(path)))
+            lines += below if not path else [
+                ("- " if not k else "  ") + line[2:] if line.strip() else line
+                for k, line in _dashed(below)
+            ]  # fmt: skip
         parts.append("\n".join(lines) + "\n")
     rest = "".join(f"{comment}\n" for _, comment in comments)
     return "---\n".join(parts) + rest

@@ -19,6 +19,9 @@ Name = Annotated[str, Meta(min_length=1, max_length=64)]
 Tag = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,63}$")]
 """Names a label or a channel: in addresses and metrics too."""
 Event = Literal["submitted", "edited", "reported"]
+Action = Literal["note", "publish", "hold", "reject"]
+Status = Literal["draft", "shadow", "live", "paused"]
+OnMissing = Literal["match", "skip", "hold"]
 Value: TypeAlias = bool | int | float | str | None
 
 
@@ -79,7 +82,7 @@ class Scope(Declared, frozen=True, kw_only=True):
 
 
 class Then(Declared, frozen=True, kw_only=True):
-    action: Literal["note", "publish", "hold", "reject"] = "note"
+    action: Action = "note"
     """`publish` marks a comment as good and never overrides a hold or a reject."""
     labels: tuple[Tag, ...] = ()
     """Stored with the comment; moderators filter by them."""
@@ -123,7 +126,7 @@ class Rule(Declared, frozen=True, kw_only=True):
     reason: Texts
     policy: Name = ""
     owner: Name = ""
-    status: Literal["draft", "shadow", "live", "paused"] = "live"
+    status: Status = "live"
     """draft and paused do not run; shadow is recorded and changes nothing."""
     expires: Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")] = ""
     """The first day, in UTC, on which the rule looks no more."""
@@ -131,9 +134,9 @@ class Rule(Declared, frozen=True, kw_only=True):
     """Orders findings, the highest first; it stops no other rule."""
     scope: Scope = Scope()
     when: Node
-    on_missing: Literal["match", "skip", "hold"] | None = None
+    on_missing: OnMissing | None = None
     """What follows where the tree hangs on a value that is unknown."""
-    then: Then | Literal["note", "publish", "hold", "reject"]
+    then: Then | Action
     limits: Limits = Limits()
     tests: Tests = Tests()
 

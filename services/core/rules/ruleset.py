@@ -152,6 +152,13 @@ def _compile(stated: Stated, builder: Builder, lists: Mapping[str, str]) -> Comp
                     f"`{each.text}` is known only when a reader reports the comment: "
                     "state `scope: {event: [reported]}`, and no other event",
                 )
+    for each in asked:
+        most = _MOST // BANDS if each.query and "near" in each.query[:2] else _MOST
+        if each.query and isinstance(each.bound, int | float) and each.bound >= most:
+            raise stated.at(
+                ("when",),
+                f"`{each.text}`: counts over windows end at {most}, compare with less",
+            )
     if rule.on_missing is None and (may_miss := [c.text for c in asked if c.may_miss]):
         raise stated.at(
             ("when",),

@@ -13,8 +13,11 @@ import yaml
 from services.core.errors import BadRuleset
 
 Path = tuple[str | int, ...]
-_WHOLE = re.compile(r"-?(0|[1-9][0-9]*)").fullmatch
-_DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)\.[0-9]+").fullmatch
+_DEEPEST = 40
+"""Mappings and lists within each other."""
+# Longer ones are words.
+_WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,17})").fullmatch
+_DECIMAL = re.compile(r"-?(0|[1-9][0-9]{0,17})\.[0-9]{1,17}").fullmatch
 Place = tuple[int, int]
 """Line and column, from 1."""
 
@@ -68,9 +71,15 @@ class Document:
 
 def documents(file: str, text: str) -> list[Document]:
     """The documents of a text, empty ones left out. Raises BadRuleset."""
+    depth = 0
     try:
         # These show as events only: a composed node does not tell them.
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            depth += isinstance(event, yaml.CollectionStartEvent)
+            depth -= isinstance(event, yaml.CollectionEndEvent)
+            if depth > _DEEPEST:
+                place = _place(event.start_mark)
+                raise bad(file, place, f"mappings and lists nest {_DEEPEST} deep at most")
             if getattr(event, "anchor", None) or getattr(event, "tag", None):
                 place = _place(event.start_mark)
                 raise bad(file, place, "anchors and aliases, and tags, are not used here")

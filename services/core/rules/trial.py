@@ -63,10 +63,15 @@ def facts_of(rule: Compiled, case: Case) -> Facts:
     """What the case states; what it leaves out is as for an unknown, quiet author."""
     values: dict[str, Value] = quiet(rule.tree)
     for key, value in case.facts.items():
+        wrong = ""
+        if isinstance(value, str | bool):
+            wrong = f"{key} is a number, or null where it is unknown, not {value!r}"
         try:
             values[subject(key)[0]] = value
         except BadRuleset as error:
-            raise BadRuleset(f"rule {rule.rule.id}: tests: {error}") from None
+            wrong = str(error)
+        if wrong:
+            raise BadRuleset(f"rule {rule.rule.id}: tests: {wrong}")
     return Facts(values)
 
 

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from services.cli.rules import rules
+from services.core.errors import BadRuleset
 from services.core.rules import load
 from services.core.rules.format import formatted
 
@@ -62,6 +63,15 @@ def test_check_tells_the_rules_and_a_mistake_ends_with_a_code(folder: Path) -> N
     (folder / "a.yml").write_text(RULES.replace("words:", "wrods:"))
     told = json.loads(run("check", folder, "--json", code=1))
     assert told["error"].startswith("a.yml:6:8: 'wrods' is not known here")
+
+
+@pytest.mark.parametrize("text", ["just words\n", "id: a\n\twhen: x\n", "id: a\0b\n"])
+def test_format_names_the_place_of_what_is_no_rule(folder: Path, text: str) -> None:
+    (folder / "a.yml").write_text(text)
+    result = CliRunner().invoke(rules, ["format", str(folder)])
+    assert isinstance(result.exception, BadRuleset)
+    assert str(result.exception).startswith("a.yml:")
+    assert (folder / "a.yml").read_text() == text
 
 
 def test_failing_test_is_named_with_what_it_misses(folder: Path) -> None:

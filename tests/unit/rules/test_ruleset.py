@@ -71,10 +71,26 @@ def test_files_of_documents_and_of_lists_load() -> None:
         ("count(author, 10m)", "count(author, 10 min)",
          "8:7: count(author, …) takes a window such as 10m, 2h or 1d, not '10 min'"),
         ("count(author, 10m)", "count(author, 90d)", "8:7: the window 90d is longer than 7d"),
-        ("count(author, 10m)", "score(toxicity)",
-         "5:1: `score(toxicity) > 5` may be unknown: state `on_missing` as match, skip or hold"),
+        ("count(author, 10m) > 5", "score(toxicity) > 0.5",
+         "5:1: `score(toxicity) > 0.5` may be unknown: state `on_missing` as match, skip or hold"),
         ("then: hold", "then: ban",
-         "9:7: Invalid enum value 'ban' (then)"),
+         "9:7: Invalid enum value 'ban' (then); known: note, publish, hold, reject"),
+        ("then: hold", "then: {action: rejct}",
+         "9:16: Invalid enum value 'rejct' (then.action); did you mean 'reject'?"),
+        ("event: [submitted]", "event: [edited, submited]",
+         "4:25: Invalid enum value 'submited' (scope.event.1); did you mean 'submitted'?"),
+        ("text.length > 10", "text.upper > 70",
+         "7:7: text.upper runs from 0 to 1, or to 100 %: 70 is never reached"),
+        ("text.length > 10", "text.length > " + 400 * "9",
+         "7:7: text.length is a number: compare it with one, not with '999"),
+        ("count(author, 10m) > 5", "count(author, 1d) > 500",
+         "5:1: `count(author, 1d) > 500`: counts over windows end at 500, compare with less"),
+        ("count(author, 10m) > 5", "near(site, 1d) > 125",
+         "5:1: `near(site, 1d) > 125`: counts over windows end at 125, compare with less"),
+        ("then: hold", "priority: " + 5_000 * "9" + "\nthen: hold",
+         "9:11: Expected `int`, got `str` (priority)"),
+        ("count(author, 10m) > 5", 50 * "{all: [" + "text.length > 1" + 50 * "]}",
+         "8:139: mappings and lists nest 40 deep at most"),
         ("then: hold", "then: hold\nthen: reject", "10:1: the key 'then' stands here twice"),
         ("id: long_text", "id: Long-Text",
          "1:5: Expected `str` matching regex '^[a-z][a-z0-9_]{0,63}$' (id)"),
@@ -112,9 +128,30 @@ def test_list_without_a_word_in_a_line_is_refused() -> None:
 
 
 def test_fact_of_a_test_that_does_not_exist_is_refused() -> None:
-    ruleset = load({"a.yml": GOOD.replace("author.published: 0", "author.karma: 0"), **LISTS})
+    ruleset = load({"a.yml": GOOD.replace("author.published: 0", "author.charm: 0"), **LISTS})
     with pytest.raises(BadRuleset, match=r"rule listed: tests: there is no feature"):
         list(trials(ruleset))
+
+
+def test_fact_of_a_test_that_is_no_number_is_refused() -> None:
+    ruleset = load({"a.yml": GOOD.replace("author.published: 0", "author.published: few"), **LISTS})
+    with pytest.raises(BadRuleset, match=r"rule listed: tests: author.published is a number"):
+        list(trials(ruleset))
+
+
+def test_file_that_is_not_utf8_is_named_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "a.yml").write_bytes(GOOD.encode("cp1251"))
+    with pytest.raises(BadRuleset, match=r"a\.yml:2:1: this is not UTF-8"):
+        settings.rules_texts(tmp_path)
+
+
+def test_byte_order_mark_is_no_part_of_a_list(tmp_path: Path) -> None:
+    (tmp_path / "words").mkdir()
+    (tmp_path / "words" / "a.txt").write_text("# звери\nслон\n", "utf-8-sig")
+    (tmp_path / "a.yml").write_text(GOOD, "utf-8-sig")
+    assert load(settings.rules_texts(tmp_path)).hash == load(
+        {"a.yml": GOOD, "words/a.txt": "# звери\nслон\n"}
+    ).hash  # fmt: skip
 
 
 def test_hash_names_the_content_not_the_spelling_or_the_order() -> None:
