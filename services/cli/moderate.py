@@ -23,11 +23,13 @@ WORDS = "words"
 """The name of the rule that `--words` makes."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_YEARS = range(1970, 2201)
+"""As ingest takes them."""
 _WEIGHT = {"publish": 0, "hold": 1, "reject": 2}
 
 
 class _Comment(NamedTuple):
-    id: str
+    id: str | int
     body: str
     author: str
     at: datetime
@@ -91,7 +93,7 @@ def moderate(list_: Path | None, folder: Path | None, lang: Language | None) -> 
             bad += 1
             click.echo(f"line {number}: {error}", err=True)
             continue
-        click.echo(json.dumps(_verdict(comment, judges), ensure_ascii=False))
+        sys.stdout.write(json.dumps(_verdict(comment, judges), ensure_ascii=False) + "\n")
     if bad:
         click.echo(f"veche: {bad} lines are no comments and got no verdict", err=True)
         sys.exit(1)
@@ -140,16 +142,20 @@ def _comment(line: bytes) -> _Comment:
         row = json.loads(line)
     except ValueError as error:
         raise BadLine(f"not JSON: {error}") from None
+    except RecursionError:
+        raise BadLine("not JSON: nested too deep") from None
     if not isinstance(row, dict):
         raise BadLine("a comment is a JSON object with `id` and `text`")
     id_ = row.get("id")
     if not isinstance(id_, str | int) or isinstance(id_, bool):
         raise BadLine("`id` must be a string or a whole number")
+    if any("\ud800" <= character <= "\udfff" for character in str(id_)):
+        raise BadLine("`id` holds half of a surrogate pair")
     body = row.get("text", row.get("body"))
     if not isinstance(body, str):
         raise BadLine("`text` (or `body`) must be a string")
     author = row.get("author")
-    return _Comment(str(id_), body, author if isinstance(author, str) else "", _at(row.get("at")))
+    return _Comment(id_, body, author if isinstance(author, str) else "", _at(row.get("at")))
 
 
 def _at(stated: object) -> datetime:
@@ -159,13 +165,15 @@ def _at(stated: object) -> datetime:
         at = datetime.fromisoformat(str(stated))
     except ValueError:
         raise BadLine(f"`at` is not a time in ISO 8601: {stated!r}") from None
+    if at.year not in _YEARS:
+        raise BadLine(f"`at` lies outside of {_YEARS[0]} to {_YEARS[-1]}: {stated!r}")
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _verdict(comment: _Comment, judges: list[Judge]) -> dict[str, Any]:
     submission = Submission(
         discussion=DiscussionKey("file/comments"),
-        comment=comment.id,
+        comment=str(comment.id),
         revision=1,
         site="file",
         author=comment.author,
