@@ -70,9 +70,10 @@ class BadLine(ValueError):
 def moderate(list_: Path | None, folder: Path | None, lang: Language | None) -> None:
     """Judge comments: JSON lines from standard input, verdicts to standard output.
 
-    A comment has `id` and `text` (or `body`), and may have `author` and `at` (ISO 8601). A verdict
-    has `id`, `verdict` (publish, hold or reject), the `rules` that found anything, their `spans` in
-    code points of the text, and `scores`: how often each rule found something.
+    A comment has `id` and `text` (or `body`), and may have `author` and `at` (ISO 8601, or
+    seconds since 1970). A verdict has `id`, `verdict` (publish, hold or reject), the `rules` that
+    found anything, their `spans` in code points of the text, and `scores`: how often each rule
+    found something.
 
     A line that is no comment is reported with its number, and the exit code is 1 at the end.
     """
@@ -162,9 +163,11 @@ def _at(stated: object) -> datetime:
     if stated is None:
         return _EPOCH
     try:
+        if isinstance(stated, int | float):
+            return datetime.fromtimestamp(stated, UTC)
         at = datetime.fromisoformat(str(stated))
-    except ValueError:
-        raise BadLine(f"`at` is not a time in ISO 8601: {stated!r}") from None
+    except (ValueError, OverflowError, OSError):
+        raise BadLine(f"`at` is not a time in ISO 8601 or in seconds: {stated!r}") from None
     if at.year not in _YEARS:
         raise BadLine(f"`at` lies outside of {_YEARS[0]} to {_YEARS[-1]}: {stated!r}")
     return at if at.tzinfo else at.replace(tzinfo=UTC)

@@ -8,6 +8,8 @@ from click.testing import CliRunner
 
 from services.cli.moderate import moderate
 
+SHIPPED = Path(__file__).parents[3] / "deploy" / "rules"
+
 
 @pytest.fixture
 def listed(tmp_path: Path) -> str:
@@ -32,7 +34,7 @@ def test_listed_word_is_rejected_in_its_forms_and_disguises_with_spans(listed: s
             "scores": {"words": 1}, "words": [{"entry": "дурак", "how": ["inflected"]}],
         },
         {
-            "id": "3", "verdict": "reject", "rules": ["words"], "spans": [[5, 11]],
+            "id": 3, "verdict": "reject", "rules": ["words"], "spans": [[5, 11]],
             "scores": {"words": 1}, "words": [{"entry": "casino", "how": ["leet"]}],
         },
     ]  # fmt: skip
@@ -49,6 +51,24 @@ def test_bad_lines_are_named_and_the_others_get_verdicts(listed: str) -> None:
     assert [line.partition(":")[0] for line in reported] == [
         "line 2", "line 3", "line 5", "line 7", "veche"
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ('{"id": "a\\ud800", "text": "x"}', "`id` holds half of a surrogate pair"),
+        ("[" * 100_000, "not JSON: nested too deep"),
+        ('{"id": 1, "text": "x", "at": "0001-01-01T00:00:00+05:00"}', "`at` lies outside"),
+        ('{"id": 1, "text": "x", "at": "9999-12-31T23:59:59-12:00"}', "`at` lies outside"),
+        ('{"id": 1, "text": "x", "at": "noon"}', "`at` is not a time in ISO 8601 or in seconds"),
+    ],
+)
+def test_hostile_line_is_named_and_ends_nothing(line: str, why: str) -> None:
+    lines = f'{line}\n{{"id": "b", "text": "x \\ud800"}}\n'
+    done = CliRunner().invoke(moderate, ["--rules", str(SHIPPED)], input=lines)
+    assert done.exit_code == 1, done.exception
+    assert done.stderr.startswith(f"line 1: {why}")
+    assert [json.loads(line)["id"] for line in done.stdout.splitlines()] == ["b"]
 
 
 def test_neither_list_nor_rules_is_a_usage_error() -> None:
