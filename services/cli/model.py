@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import sys
+import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -217,7 +218,7 @@ def rows(files: tuple[Path, ...]) -> Iterator[tuple[str, dict[str, Any]]]:
                         raise BadFile(f"{where}: the line is longer than {MAX_LINE_BYTES} bytes")
                     if line.strip():
                         yield where, parsed(where, line)
-        except (gzip.BadGzipFile, EOFError) as error:
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
             raise BadFile(f"{file}:{number + 1}: not a whole gzip file: {error}") from None
 
 

@@ -236,11 +236,11 @@ def diff(
     """
     before, after = loaded(old), loaded(new)
     run, said = _chosen(files, days, (before, after), site, recorded, limit, workers)
-    first = [replay.verdict(seen, before) for _, seen in run.verdicts(before)]
+    first = [replay.verdict(seen, before) for _, seen in run.verdicts(before, after)]
     moves: Counter[str] = Counter()
     samples: dict[str, list[str]] = {}
     total = 0
-    for was, (told, seen) in zip(first, run.verdicts(after), strict=True):
+    for was, (told, seen) in zip(first, run.verdicts(after, before), strict=True):
         if told.warm:
             continue
         total += 1

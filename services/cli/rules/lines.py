@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -48,7 +49,7 @@ def read_lines(files: tuple[Path, ...]) -> Iterator[bytes]:
         try:
             with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as lines:
                 yield from (line for line in lines if line.strip())
-        except OSError as error:
+        except (OSError, EOFError, zlib.error) as error:
             raise Misconfigured(f"{file} cannot be read: {error}") from None
 
 
@@ -95,9 +96,12 @@ def when(line: Line | Timed) -> datetime:
     stated = line.at if line.at is not None else line.created_at
     try:
         if isinstance(stated, int | float):
-            return datetime.fromtimestamp(stated, UTC)
-        at = datetime.fromisoformat(str(stated)) if stated else EPOCH
+            at = datetime.fromtimestamp(stated, UTC)
+        else:
+            at = datetime.fromisoformat(str(stated)) if stated else EPOCH
     except (ValueError, OverflowError, OSError):
+        return EPOCH
+    if not 1970 <= at.year <= 2200:  # as ingest takes them
         return EPOCH
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 

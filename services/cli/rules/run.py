@@ -88,10 +88,14 @@ class Run:
         self.unread = 0
         self.recorded = self.timeless = 0
 
-    def verdicts(self, ruleset: Ruleset) -> Iterator[tuple[Told, Seen]]:
+    def verdicts(
+        self, ruleset: Ruleset, beside: Ruleset | None = None
+    ) -> Iterator[tuple[Told, Seen]]:
+        """By time where rules ask facts, else as the lines stand; `beside` is another ruleset whose
+        verdicts must come in the same order."""
         global _INHERITED
         self.unread = self.recorded = self.timeless = 0
-        timed = replay.asks_facts(ruleset)
+        timed = replay.asks_facts(ruleset) or (beside is not None and replay.asks_facts(beside))
         _INHERITED = Inherited(self.raw, ruleset, self.label, timed)
         starts = range(0, len(self.raw), CHUNK)
         # Nothing here makes cycles, and a collection would copy the pages that workers share.

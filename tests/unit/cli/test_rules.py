@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from services.cli.rules import rules
-from services.core.errors import BadRuleset
+from services.core.errors import BadRuleset, Misconfigured
 from services.core.rules import load
 from services.core.rules.format import formatted
 
@@ -72,6 +72,37 @@ def test_format_names_the_place_of_what_is_no_rule(folder: Path, text: str) -> N
     assert isinstance(result.exception, BadRuleset)
     assert str(result.exception).startswith("a.yml:")
     assert (folder / "a.yml").read_text() == text
+
+
+@pytest.mark.parametrize("spoilt", ["cut", "corrupt"])
+def test_file_that_is_no_whole_gzip_is_named(folder: Path, tmp_path: Path, spoilt: str) -> None:
+    file = comments(tmp_path)
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-9] if spoilt == "cut" else whole[:12] + b"\xff" * 9 + whole[21:])
+    for arguments in (["backtest", file, "--rules", folder], ["diff", folder, folder, file]):
+        result = CliRunner().invoke(rules, [str(one) for one in arguments])
+        assert isinstance(result.exception, Misconfigured)
+        assert str(result.exception).startswith(f"{file} cannot be read: ")
+
+
+def test_time_that_no_portal_knows_is_no_time(folder: Path, tmp_path: Path) -> None:
+    file = tmp_path / "odd.jsonl"
+    times = ['"0001-01-01T00:00:00+05:00"', "-62135596800", "1e300", '"9999-12-31T23:59:59-12:00"']
+    file.write_text("".join(f'{{"id": 1, "text": "слон", "at": {at}}}\n' for at in times))
+    told = json.loads(run("backtest", file, "--rules", folder, "--json"))
+    assert "unknown on 4 lines without `at`" in told["facts"]
+
+
+def test_diff_compares_a_comment_with_itself_where_one_ruleset_asks_no_facts(
+    folder: Path, tmp_path: Path
+) -> None:
+    file, plain = comments(tmp_path), tmp_path / "plain"
+    plain.mkdir()
+    (plain / "a.yml").write_text(RULES.partition("---")[0])
+    told = json.loads(run("diff", plain, folder, file, "--json"))
+    assert told["moves"] == [{"move": "publish -> hold", "comments": 2, "samples": ["c1", "c0"]}]
+    told = json.loads(run("diff", folder, plain, file, "--json"))
+    assert told["moves"] == [{"move": "hold -> publish", "comments": 2, "samples": ["c1", "c0"]}]
 
 
 def test_failing_test_is_named_with_what_it_misses(folder: Path) -> None:
