@@ -164,8 +164,9 @@ def _at(stated: object) -> datetime:
         return _EPOCH
     try:
         if isinstance(stated, int | float):
-            return datetime.fromtimestamp(stated, UTC)
-        at = datetime.fromisoformat(str(stated))
+            at = datetime.fromtimestamp(stated, UTC)
+        else:
+            at = datetime.fromisoformat(str(stated))
     except (ValueError, OverflowError, OSError):
         raise BadLine(f"`at` is not a time in ISO 8601 or in seconds: {stated!r}") from None
     if at.year not in _YEARS:

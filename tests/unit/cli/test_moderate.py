@@ -60,6 +60,7 @@ def test_bad_lines_are_named_and_the_others_get_verdicts(listed: str) -> None:
         ("[" * 100_000, "not JSON: nested too deep"),
         ('{"id": 1, "text": "x", "at": "0001-01-01T00:00:00+05:00"}', "`at` lies outside"),
         ('{"id": 1, "text": "x", "at": "9999-12-31T23:59:59-12:00"}', "`at` lies outside"),
+        ('{"id": 1, "text": "x", "at": -62135596800}', "`at` lies outside"),
         ('{"id": 1, "text": "x", "at": "noon"}', "`at` is not a time in ISO 8601 or in seconds"),
     ],
 )
