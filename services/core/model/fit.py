@@ -51,7 +51,8 @@ def fit(
     """Deterministic: equal texts, labels and seed give equal models.
 
     Fits on parts of the texts first, to calibrate on margins of texts that were left out (copies
-    of one text stay in one part), then on all. Raises ValueError with fewer than ten of a kind.
+    of one text stay in one part), then on all. Raises ValueError with fewer than ten of a
+    kind, or where all of a kind are copies of one text.
     """
     kinds = np.array(labels, dtype=bool)
     if min(kinds.sum(), (~kinds).sum()) < 10:
@@ -64,6 +65,7 @@ def fit(
     rows = _Rows.of(texts, bits, lambda done: progress(done, steps))
     part = np.array([_group(text, seed) % parts for text in texts])
     margins = np.zeros(len(texts))
+    judged = np.zeros(len(texts), bool)
     for number in range(parts):
         out = part == number
         if not out.any() or len(set(kinds[~out])) < 2:
@@ -71,8 +73,14 @@ def fit(
         counts = rows.counts(~out, kinds)
         weight, bias = _regress(rows.learning(~out, kinds, counts), kinds[~out], seed)
         margins[out] = rows.scoring(out, counts) @ weight + bias
+        judged |= out
         progress(len(texts) * (number + 2), steps)
-    slope, offset = platt(margins, kinds.astype(float))
+    if len(set(kinds[judged])) < 2:
+        raise ValueError(
+            f"the texts with {label}, or those without, begin all alike: no part of them can be "
+            "left out to measure the rest by; add others"
+        )
+    slope, offset = platt(margins[judged], kinds[judged].astype(float))
     every = np.ones(len(texts), bool)
     counts = rows.counts(every, kinds)
     weight, bias = _regress(rows.learning(every, kinds, counts), kinds, seed)

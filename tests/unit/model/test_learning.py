@@ -96,6 +96,12 @@ def test_a_batch_fit_refuses_too_few() -> None:
         fit("spam", given, labels)
 
 
+def test_a_batch_fit_refuses_copies_of_one_text() -> None:
+    given = [f"{text} {n}" for n in range(20) for text in ("buy now", "hello friend")]
+    with pytest.raises(ValueError, match="begin all alike"):
+        fit("spam", given, [True, False] * 20, bits=14)
+
+
 def test_a_stored_model_scores_as_before() -> None:
     model = learned().model()
     stored = unpack_model(pack_model(model))
