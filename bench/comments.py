@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import accumulate
 from pathlib import Path
 from random import Random
 
@@ -51,6 +52,24 @@ def write_rules(folder: Path) -> Path:
     return folder
 
 
+def prose(random: Random, count: int) -> list[str]:
+    """Texts of 5 to 80 of 20,000 made-up words, of both alphabets, by a Zipf law."""
+    syllables = {
+        "en": [a + b for a in "bdfghklmnprstvz" for b in ("a", "e", "i", "o", "u", "ou", "er")],
+        "ru": [a + b for a in "бвгджзклмнпрст" for b in ("а", "е", "и", "о", "у", "ой", "ел")],
+    }
+    languages = []
+    for sounds in syllables.values():
+        words = ["".join(random.choices(sounds, k=random.randrange(1, 5))) for _ in range(10_000)]
+        languages.append((words, list(accumulate(1 / (n + 10) for n in range(len(words))))))
+    made = []
+    for _ in range(count):
+        words, weights = random.choice(languages)
+        chosen = random.choices(words, cum_weights=weights, k=random.randrange(5, 80))
+        made.append(" ".join(chosen).capitalize() + ".")
+    return made
+
+
 def openings(crowd: Crowd) -> list[tuple[str, bytes]]:
     now = datetime.now(UTC)
     return [
@@ -75,7 +94,7 @@ async def comments_row(ground: Ground) -> list[Figure]:
     count = ground.size(60_000, 3_000)
     crowd = Crowd(discussions=2_000, readers=200_000)
     random = Random(2)
-    texts = [" ".join(random.choices(WORDS, k=random.randrange(5, 80))) for _ in range(5_000)]
+    texts = prose(random, count)
     prefix = await ground.topics()
     records = [*openings(crowd), *comments(count, crowd, texts)]
     await load(ground.kafka, prefix + topics.COMMENTS, records)

@@ -113,7 +113,13 @@ def _fold(text: str) -> tuple[str, Sequence[Cluster]]:
             start -= 1
         characters.append(_lower(text[done:start]))
         at += start - done
-        if not any(map(combining, text[start:end])):
+        if end - start == 1 and not combining(text[start]):
+            seen = _cached(text[start])
+            characters.append(seen)
+            clusters.append(_cluster((at, len(seen), start, end)))
+            at += len(seen)
+            start = end
+        elif not any(map(combining, text[start:end])):
             alone = list(map(_cached, text[start:end]))
             sizes = list(map(len, alone))
             places = accumulate(sizes, initial=at)

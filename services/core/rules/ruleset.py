@@ -260,12 +260,12 @@ def _windows(comparisons: Sequence[Comparison], reports: bool) -> Windows:
         queries[query.key] = query
         bound = int(float(each.bound)) + 1 if isinstance(each.bound, int | float) else 1
         # Of these only some of what is looked at counts.
-        bound = bound * 10 if query.over in ("author_here", "copies", "near") else bound
+        scarce = query.over in ("author_here", "copies", "near") or query.what == "near"
+        bound = bound * 10 if scarce else bound
         bound = bound * 10 if query.what == "discussions" else bound
         if query.what in ("count", "discussions"):
             recent, kind = max(recent, query.window), "recent"
         elif query.what == "near" or query.over == "near":
-            bound = bound * 10 if query.over == "author" else bound * 5
             near, kind = max(near, query.window), "near"
         else:
             copies = max(copies, query.window)
