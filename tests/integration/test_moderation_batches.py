@@ -17,8 +17,9 @@ from prometheus_client import REGISTRY
 from services.core import codec, db, events, settings
 from services.core.consume import Batch, Record
 from services.core.db import Pool
-from services.core.discussion import LiveJudge, RecordedJudge
-from services.core.rules import Facts, Ruleset, Submission, load
+from services.core.discussion import Cause, LiveJudge, RecordedJudge
+from services.core.rules import Facts, Ruleset, Submission, load, read
+from services.core.store import facts
 from services.moderation import control, queue
 from services.moderation.handle import Moderation
 from services.moderation.rules import Rules
@@ -541,3 +542,36 @@ async def test_queue_is_measured_by_site(pool: Pool, ruleset: Ruleset) -> None:
     assert REGISTRY.get_sample_value("veche_held_comments", {"site": "portal"}) == 2.0
     stop.set()
     await watching
+
+
+async def test_uses_are_fetched_once_however_many_of_a_flood_ask_for_them(pool: Pool) -> None:
+    texts = "title: {ru: а, en: a}\nreason: {ru: а, en: a}\n"
+    asks = "any: ['copies(site, 1h) > 90', 'copies(author, 1h) > 90', 'count(author, 1h) > 90']"
+    ruleset = load({"a.yml": f"id: flood\n{texts}when: {{{asks}}}\nthen: hold\n"})
+    told = [opened("d1"), *(said("d1", f"c{n}", "Купите слона") for n in range(120))]
+    rows = records(told)
+    await run(pool, moderation(ruleset), rows[:61], 100)
+    queries = facts._SQL
+    fetched: dict[str, int] = {}
+
+    class Counting:
+        """A connection that counts what it brings."""
+
+        def __init__(self, connection: Any) -> None:
+            self.connection = connection
+
+        async def fetch(self, query: str, *arguments: Any) -> Any:
+            found = await self.connection.fetch(query, *arguments)
+            name = next(each for each in queries if queries[each] == query)
+            fetched[name] = len(found)
+            return found
+
+    causes = [
+        Cause(one.event, one.event.key, b"", one.recorded_at, one.recorded_at, read("Купите слона"))
+        for one in rows[61:]
+    ]
+    async with pool.acquire() as connection:
+        await facts.history(Counting(connection), causes, ruleset.windows)  # type: ignore[arg-type]
+    assert {name: fetched[name] for name in ("recent", "own_copies", "site_copies")} == {
+        "recent": 60, "own_copies": 60, "site_copies": 60
+    }  # fmt: skip

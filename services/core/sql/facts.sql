@@ -1,4 +1,5 @@
 -- The facts that rules judge on. Lists are cut per asked record: the newest within (at - window, at].
+-- Each use is told once, however many records of a batch ask for it: in a flood all ask for the same.
 
 -- name: totals
 -- Each author once in $1, $2.
@@ -42,7 +43,8 @@ SELECT asked.site, asked.author, found.submitted_at AS at, found.discussion, fou
 
 -- name: recent
 -- $6 the window, $7 the most: an author's newest comments before each record.
-SELECT asked.site, asked.author, found.submitted_at AS at, found.discussion, found.comment
+SELECT DISTINCT asked.site, asked.author, found.submitted_at AS at, found.discussion,
+       found.comment
   FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[])
        AS asked (site, author, discussion, comment, at)
  CROSS JOIN LATERAL (
@@ -56,7 +58,7 @@ SELECT asked.site, asked.author, found.submitted_at AS at, found.discussion, fou
 
 -- name: own_copies
 -- $7 the window, $8 the most: the author's newest uses of each record's text.
-SELECT asked.site, asked.author, asked.body_hash, found.written_at AS at, found.discussion,
+SELECT DISTINCT asked.site, asked.author, asked.body_hash, found.written_at AS at, found.discussion,
        found.comment
   FROM unnest($1::text[], $2::text[], $3::bytea[], $4::text[], $5::text[], $6::timestamptz[])
        AS asked (site, author, body_hash, discussion, comment, at)
@@ -71,7 +73,7 @@ SELECT asked.site, asked.author, asked.body_hash, found.written_at AS at, found.
 
 -- name: site_copies
 -- $6 the window, $7 the most: everybody's newest uses of each record's text.
-SELECT asked.site, asked.body_hash, found.written_at AS at, found.discussion, found.comment,
+SELECT DISTINCT asked.site, asked.body_hash, found.written_at AS at, found.discussion, found.comment,
        found.author
   FROM unnest($1::text[], $2::bytea[], $3::text[], $4::text[], $5::timestamptz[])
        AS asked (site, body_hash, discussion, comment, at)
