@@ -15,8 +15,9 @@ from services.core.errors import Misconfigured
 from services.core.events import DiscussionKey
 from services.core.rules import Submission, judge, load, read
 from services.core.rules.inflect import Language
+from services.core.rules.listed import Source
 from services.core.rules.timeline import STATUS, Timeline
-from services.core.rules.word_index import Source, WordIndex
+from services.core.rules.word_index import WordIndex
 from services.core.settings import rules_texts
 
 WORDS = "words"

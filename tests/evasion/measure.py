@@ -14,8 +14,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from services.core.rules.inflect import forms
+from services.core.rules.listed import Source
 from services.core.rules.reading import read
-from services.core.rules.word_index import Match, Source, WordIndex
+from services.core.rules.word_index import Match, WordIndex
 from tests.evasion.peers import PEERS, Finder
 from tests.evasion.suite import PARTS, Disguised, disguised, innocent, words
 

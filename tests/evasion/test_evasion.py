@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.core.rules.listed import Source
 from services.core.rules.reading import read
-from services.core.rules.word_index import Source, WordIndex
+from services.core.rules.word_index import WordIndex
 from tests.evasion.measure import found, index_of, misses
 from tests.evasion.suite import disguised, innocent
 

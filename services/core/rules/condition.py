@@ -15,9 +15,10 @@ from services.core.rules import detect, expression, patterns
 from services.core.rules.facts import Facts, Submission, Value
 from services.core.rules.features import TEXT
 from services.core.rules.links import host_of, links_of, within
+from services.core.rules.listed import Source
 from services.core.rules.reading import Span
 from services.core.rules.rule import Condition, Node
-from services.core.rules.word_index import Match, Source, WordIndex
+from services.core.rules.word_index import Match, WordIndex
 
 Test = Callable[["Context"], bool | None]
 Path = tuple[str | int, ...]

@@ -1,0 +1,138 @@
+"""Lists of words and phrases, and every form that they stand for.
+
+An entry is a word in its base form (`дурак`), a phrase (`shut up`), a stem (`идиот*`: every word
+that begins so) or, with `=` before it, the word or phrase in exactly this form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple, TypeAlias
+
+from services.core.rules import skeleton
+from services.core.rules.inflect import Language, forms
+from services.core.rules.reading import read
+from services.core.rules.respelling import heard
+from services.core.rules.spelling import Spelled, Trie
+
+_LEAST_HEARD = 4
+
+
+class Source(NamedTuple):
+    """A list as written: one entry a line, `#` begins a comment."""
+
+    name: str
+    lines: Sequence[str]
+    language: Language | None = None
+    """None: by the letters of each word."""
+
+
+class Part(NamedTuple):
+    """One word of an entry."""
+
+    word: str
+    stem: bool
+    exact: bool
+    language: Language | None
+
+
+class Entry(NamedTuple):
+    list: str
+    text: str
+    parts: tuple[Part, ...]
+
+
+Found: TypeAlias = tuple[Part, int, str]
+"""What a word comes to: the part of an entry, the classes of its disguise, or-ed, and the form."""
+
+
+class Hit(NamedTuple):
+    """A part of an entry, found at a place of a text."""
+
+    start: int
+    end: int
+    part: Part
+    how: int
+    form: str
+
+
+class Listed:
+    """The words of all lists, by their forms, their beginnings, their letters and their sound."""
+
+    def __init__(self, sources: Iterable[Source]) -> None:
+        """Raises ValueError, which names list and line, for an entry without a word."""
+        self.entries = tuple(entry for source in sources for entry in _entries(source))
+        parts: dict[str, set[Part]] = {}
+        stems: dict[str, set[Part]] = {}
+        for entry in self.entries:
+            for part in entry.parts:
+                for form in _forms(part):
+                    (stems if part.stem else parts).setdefault(form, set()).add(part)
+        self.parts = {form: tuple(sorted(found)) for form, found in parts.items()}
+        self.stems = {form: tuple(sorted(found)) for form, found in stems.items()}
+        self.begins = tuple(self.stems)
+        self.trie = Trie(self.parts, self.stems)
+        self.heard = {heard(form): form for form in self.parts if len(form) >= _LEAST_HEARD}
+        self._russian = _Skeletons(skeleton.in_russian, self.parts, self.stems, latin=False)
+        self._english = _Skeletons(skeleton.in_english, self.parts, self.stems, latin=True)
+
+    def may_sound(self, word: str, *, latin: bool) -> bool:
+        """Whether a word of one alphabet may sound like a listed one of the other."""
+        return (self._russian if latin else self._english).may_have(word)
+
+    def named(self, form: str, how: int) -> Iterator[Found]:
+        for part in (*self.parts.get(form, ()), *self.stems.get(form, ())):
+            yield part, how, form
+
+    def hits(self, spelled: Spelled) -> Iterator[Hit]:
+        for part, how, form in self.named(spelled.form, spelled.how):
+            yield Hit(spelled.start, spelled.end, part, how, form)
+
+
+class _Skeletons:
+    """Of the listed words of one language: whether a word of the other alphabet may sound so."""
+
+    def __init__(
+        self,
+        of: Callable[[str], Iterable[bytes]],
+        forms: Iterable[str],
+        stems: Iterable[str],
+        *,
+        latin: bool,
+    ) -> None:
+        self._of = of
+        self._forms = frozenset(
+            each for form in forms if form.isascii() is latin for each in of(form)
+        )
+        self._stems = tuple(
+            {each for stem in stems if stem.isascii() is latin for each in of(stem)}
+        )
+
+    def may_have(self, word: str) -> bool:
+        # A loop: `any` over a generator costs more than what it asks.
+        for each in self._of(word):  # noqa: SIM110
+            if each in self._forms or each.startswith(self._stems):
+                return True
+        return False
+
+
+def _entries(source: Source) -> Iterator[Entry]:
+    for number, line in enumerate(source.lines, 1):
+        text = line.partition("#")[0].strip()
+        if not text:
+            continue
+        exact = text.startswith("=")
+        reading = read(text)
+        parts = tuple(
+            Part(word.text, reading.folded[word.end : word.end + 1] == "*", exact, source.language)
+            for word in reading.words
+        )
+        if not parts:
+            raise ValueError(f"{source.name}:{number}: {text!r} has no word in it")
+        yield Entry(source.name, text, parts)
+
+
+def _forms(part: Part) -> Iterable[str]:
+    if part.stem or part.exact or len(part.word) < 3:
+        return (part.word,)
+    return forms(part.word, part.language)

@@ -1,0 +1,119 @@
+"""One word of one alphabet: which listed one it is, or else which one it sounds or looks like."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from itertools import product
+
+from services.core.rules.inflect import known
+from services.core.rules.listed import Found, Listed
+from services.core.rules.lookalikes import (
+    CYRILLIC,
+    LOOKS,
+    REPEATED,
+    RESPELLED,
+    SAME,
+    SOUND,
+    SOUNDS,
+    in_cyrillic,
+    in_latin,
+    spelled_in_latin,
+)
+from services.core.rules.remembered import LONGEST
+from services.core.rules.respelling import heard
+from services.core.rules.spelling import Steps, walk
+
+_CACHED = 65_536
+# What a disguise needs is well below; it bounds what a hostile text can cost.
+_WORD_STEPS = 600
+_LONG_RUN = re.compile(r"(.)\1{2,}")
+_DOUBLED = re.compile(r"(.)\1")
+_ENDING = re.compile(r"(?:[ыиауе]|о[вм]|а(?:м|ми|х))$")
+
+
+class Lookup:
+    def __init__(self, listed: Listed) -> None:
+        self._listed = listed
+        self.word = lru_cache(_CACHED)(self._look_up)
+
+    def drawn_out(self, word: str) -> tuple[Found, ...]:
+        """Looks a word up; one too long for a word, with its long runs shortened."""
+        if len(word) <= LONGEST:
+            return self.word(word)
+        short = _LONG_RUN.sub(r"\1\1", word)
+        if short == word or len(short) > LONGEST:
+            return ()
+        return tuple((part, how | REPEATED, form) for part, how, form in self.word(short))
+
+    def _look_up(self, word: str) -> tuple[Found, ...]:
+        """What a word of one alphabet is, or else what it sounds or looks like."""
+        listed = self._listed
+        found: list[Found] = [(part, 0, word) for part in listed.parts.get(word, ())]
+        if word.startswith(listed.begins):
+            for stem in listed.begins:
+                if word.startswith(stem):
+                    found += [(part, 0, word) for part in listed.stems[stem]]
+        if found or len(word) < 3:
+            return tuple(found)
+        latin = word.isascii() and word.isalpha()
+        if not latin and word.strip(CYRILLIC):
+            return ()
+        size = len(word)
+        if _DOUBLED.search(word):
+            for spelled in walk(
+                word, 0, listed.trie, SAME, lambda at: at == size, Steps(_WORD_STEPS), stops=False
+            ):
+                if spelled.how & REPEATED and not _ordinary(word, spelled.form):
+                    found += listed.named(spelled.form, spelled.how)
+        other = in_cyrillic(word) if latin else in_latin(word)
+        if not found and other in listed.parts and not known(word):
+            found += listed.named(other, LOOKS)
+        if not found and listed.may_sound(word, latin=latin):
+            for spelled in walk(
+                word, 0, listed.trie, SOUND, lambda at: at == size, Steps(_WORD_STEPS), stops=False
+            ):
+                if latin or len(spelled.form) >= 4:
+                    found += listed.named(spelled.form, spelled.how)
+            if found and known(word):
+                # A word of its own language: only where both are spoken alike, as `спам`.
+                found = [hit for hit in found if _spoken_alike(word, hit[2], latin=latin)]
+        if not found and not latin:
+            # An English word with a Russian ending: `лузеры`.
+            ending = _ENDING.search(word, 4)
+            if ending is not None and listed.may_sound(word[: ending.start()], latin=False):
+                base = self._look_up(word[: ending.start()])
+                found += [hit for hit in base if hit[1] & SOUNDS and hit[2].isascii()]
+        if not found and size >= 3:
+            form = listed.heard.get(heard(word))
+            if form is not None and form.isascii() is latin and not known(word):
+                found += listed.named(form, RESPELLED)
+        return tuple(dict.fromkeys(found))
+
+
+def of_one_alphabet(written: str) -> bool:
+    return written.isascii() or not written.strip(CYRILLIC)
+
+
+def _ordinary(word: str, form: str) -> bool:
+    """Whether the word, with its runs as one letter or two, is another one in the dictionary.
+
+    `boot` is not a listed `bot`, and `goooood` is rather `good` than a listed `god`.
+    """
+    runs = [(run[0], len(run[0])) for run in re.finditer(r"(.)\1*", word)]
+    if len(form) > 4 and max(length for _, length in runs) > 2:
+        return False
+    choices = [(run[0], run[0] * 2) if length > 1 else (run,) for run, length in runs]
+    if sum(length > 1 for _, length in runs) > 4:
+        return False
+    return any(known(other) for choice in product(*choices) if (other := "".join(choice)) != form)
+
+
+def _spoken_alike(word: str, form: str, *, latin: bool) -> bool:
+    """`лузер` and `loser`, `фак` and its model; not `лазер`."""
+    if latin:
+        return len(word) >= 5 and heard(word) == heard(spelled_in_latin(form))
+    said, listed = heard(spelled_in_latin(word)), heard(form)
+    if said == listed.replace(b"u", b"a") != listed:
+        return True
+    return len(word) >= 4 and said.replace(b"o", b"u") == listed.replace(b"o", b"u")

@@ -1,0 +1,138 @@
+"""A listed word in pieces: `ду рак`, `ка-зино`, `с п а м`, `[д][у][р]`.
+
+Across a space nothing is glued together but single letters, and two or three pieces that are no
+words themselves.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from operator import add
+from typing import TypeAlias
+
+from services.core.rules.inflect import known
+from services.core.rules.listed import Found, Hit, Listed
+from services.core.rules.lookalikes import SIGHT, SOUNDS, SPACED
+from services.core.rules.reading import Reading
+from services.core.rules.remembered import LONGEST
+from services.core.rules.spelling import STOPS, Spelled, Steps, walk
+
+LookUp: TypeAlias = Callable[[str], tuple[Found, ...]]
+
+# What a disguise needs is well below; they bound what a hostile text can cost.
+_LEAST_GLUED = 5
+_SPELLED_STEPS = 2_000
+_STOP = "[" + re.escape("".join(sorted(STOPS))) + "]"
+_STOP_IN_WORD = "[" + re.escape("".join(sorted(STOPS - set(" \t\r\n")))) + "]"
+_LETTER = re.compile(r"[^\W_]")
+_RUN_OF_LETTERS = re.compile(r"[^\W_]{2}")
+JOINED = re.compile(rf"(?<![^\W_])[^\W_]++(?:{_STOP_IN_WORD}{{1,3}}[^\W_]++)+")
+_GLYPH = r"(?:[^\W_]|[@$!|(<€\U0001f1e6-\U0001f1ff])(?![^\W_])"
+SPELLED_OUT = re.compile(rf"(?<![^\W_]){_GLYPH}(?:{_STOP}{{1,4}}{_GLYPH}){{2,}}")
+# What may be spelled out beyond its own token begins or ends it.
+ONE_AT_AN_EDGE = re.compile(rf"^{_STOP}*{_GLYPH}|(?<![^\W_]){_GLYPH}{_STOP}*$")
+_TWO = rf"{_GLYPH}{_STOP}{{1,4}}{_GLYPH}"
+TWO_AT_AN_EDGE = re.compile(rf"^{_STOP}*{_TWO}|(?<![^\W_]){_TWO}{_STOP}*$")
+_SMALL = frozenset({
+    "a", "an", "the", "and", "or", "but", "if", "of", "to", "in", "on", "at", "by", "for",
+    "from", "with", "as", "is", "it", "he", "she", "we", "you", "my", "his", "her", "our",
+    "your", "not", "no", "so", "me", "us", "him", "them", "this", "that",
+})  # fmt: skip
+"""English words that lemminflect has no lemma for."""
+LINK = re.compile(r"\W*(?:https?:|www\.)|.*[a-z0-9]@[a-z0-9.-]+\.[a-z]|.*[a-z0-9]\.[a-z]{2,6}/")
+_HYPHENS = frozenset("-‐‑–")
+
+
+def read_cut(reading: Reading, listed: Listed) -> list[Hit]:
+    """`ду рак`: a listed word in two or three pieces, with one space between them."""
+    said = reading.said.split(" ")
+    pairs = list(map(add, said, islice(said, 1, None)))
+    triples = list(map(add, pairs, islice(said, 2, None)))
+    forms = listed.parts.keys()
+    if forms.isdisjoint(pairs) and forms.isdisjoint(triples):
+        return []
+    cut = {tuple(said[n : n + 2]) for n, form in enumerate(pairs) if form in forms}
+    cut |= {tuple(said[n : n + 3]) for n, form in enumerate(triples) if form in forms}
+    found: list[Hit] = []
+    for pieces in cut:
+        form = "".join(pieces)
+        if len(form) >= _LEAST_GLUED and any(map(_no_word, pieces)):
+            for start, end in _places(reading.folded, pieces):
+                found += [Hit(start, end, part, SPACED, form) for part in listed.parts[form]]
+    return found
+
+
+def read_joined(text: str, offset: int, look_up: LookUp) -> Iterator[Hit]:
+    """`ка-зино`: one word in pieces, where the pieces are none."""
+    word = "".join([character for character in text if character.isalnum()])
+    if 4 <= len(word) <= LONGEST and not LINK.match(text):
+        for part, how, form in look_up(word):
+            spelled = Spelled(0, len(text), form, how | SPACED)
+            if not part.stem and in_pieces(text):
+                yield Hit(offset, offset + len(text), part, spelled.how, form)
+
+
+def read_parted(token: str, look_up: LookUp) -> Iterator[Hit]:
+    """`[д][у][р]`: single letters with any signs between them."""
+    letters = _LETTER.findall(token)
+    if not 4 <= len(letters) <= LONGEST or _RUN_OF_LETTERS.search(token):
+        return
+    start = token.index(letters[0])
+    end = token.rindex(letters[-1]) + 1
+    for part, how, form in look_up("".join(letters)):
+        if not part.stem:
+            yield Hit(start, end, part, how | SPACED, form)
+
+
+def read_spelled_out(text: str, offset: int, listed: Listed, look_up: LookUp) -> Iterator[Hit]:
+    """`с п а м`: single letters with the like of spaces between them."""
+    glyphs = [at for at, character in enumerate(text) if character not in STOPS]
+    if 4 <= len(glyphs) <= LONGEST:
+        for part, how, form in look_up("".join([text[at] for at in glyphs])):
+            if not part.stem and len(form) >= 4:
+                yield Hit(offset, offset + len(text), part, how | SPACED, form)
+    ends = {at + 1 for at in glyphs}
+    steps = Steps(_SPELLED_STEPS)
+    for start in glyphs:
+        if steps.left <= 0:
+            break
+        if start and text[start - 1] not in STOPS:
+            continue
+        for spelled in walk(text, start, listed.trie, SIGHT, ends.__contains__, steps, stops=True):
+            whole = spelled.end - spelled.start == len(text)
+            if len(spelled.form) >= 4 or (whole and not spelled.how & ~(SPACED | SOUNDS)):
+                for hit in listed.hits(spelled):
+                    yield hit._replace(
+                        start=offset + hit.start, end=offset + hit.end, how=hit.how | SPACED
+                    )
+
+
+def in_pieces(written: str) -> bool:
+    """Whether what has stops in it is rather one word than words with stops between them."""
+    pieces = re.split(f"{_STOP}+", written)
+    if all(len(piece) <= 1 for piece in pieces):
+        return True
+    # A stop that has no place between words, or pieces that are no words.
+    if any(character in "_~*|•·^+=" for character in written):
+        return True
+    shortest = 3 if set(written) & STOPS <= _HYPHENS else 2
+    whole = [piece for piece in pieces if len(piece) >= shortest and piece.isalpha()]
+    return sum(map(len, pieces)) >= 5 and not (len(whole) == len(pieces) and all(map(known, whole)))
+
+
+def _no_word(piece: str) -> bool:
+    return len(piece) > 1 and piece not in _SMALL and not known(piece)
+
+
+def _places(text: str, pieces: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Where the pieces stand with one space, or one new line, between them."""
+    for space in " \n":
+        written = space.join(pieces)
+        start = text.find(written)
+        while start >= 0:
+            end = start + len(written)
+            if not text[start - 1 : start].isalnum() and not text[end : end + 1].isalnum():
+                yield start, end
+            start = text.find(written, end)
