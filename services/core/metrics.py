@@ -164,6 +164,11 @@ LEARNED = Counter(
     "Decisions that a model learned from, by whether it was right before",
     ["site", "model", "guess"],
 )
+LEARNING_FAILED = Counter(
+    "veche_learning_failed_total",
+    "Times that learning from a site's decisions failed; they wait and are tried again",
+    ["site"],
+)
 MODEL_QUALITY = Gauge(
     "veche_model_quality",
     "A model's accuracy, auc, log_loss and calibration_error over its last 1,000 decisions, "

@@ -34,7 +34,9 @@ async def learn(pool: db.Pool, stop: asyncio.Event, owner: str, settings: Settin
                 mine = await leases.take(connection, LEASE, owner, seconds=LEASE_SECONDS)
                 sites = await models.sites_with_lessons(connection) if mine else []
             for site in sites:
-                more |= await learn_site(pool, site, settings) == MOST
+                if stop.is_set():
+                    break
+                more |= await tried(pool, site, settings) == MOST
         except db.UNAVAILABLE as error:
             log.warning("could not learn from decisions: %s", error)
         except Exception:  # comments must be judged though nothing is learned
@@ -45,6 +47,18 @@ async def learn(pool: db.Pool, stop: asyncio.Event, owner: str, settings: Settin
     with suppress(*db.UNAVAILABLE):
         async with db.transaction(pool) as connection:
             await leases.give_back(connection, LEASE, owner)
+
+
+async def tried(pool: db.Pool, site: str, settings: Settings) -> int:
+    """As `learn_site`; a site whose lessons fail keeps them and holds up no other site."""
+    try:
+        return await learn_site(pool, site, settings)
+    except db.UNAVAILABLE as error:
+        log.warning("could not learn from decisions of %s: %s", site, error)
+    except Exception:  # comments must be judged, and other sites' decisions learned from
+        log.exception("decisions of %s are not learned from", site)
+    metrics.LEARNING_FAILED.labels(site).inc()
+    return 0
 
 
 async def learn_site(pool: db.Pool, site: str, settings: Settings) -> int:

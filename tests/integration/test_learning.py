@@ -185,6 +185,32 @@ async def test_learning_runs_under_a_lease_and_measures_itself(pool: Pool) -> No
     assert (REGISTRY.get_sample_value("veche_model_quality", quality) or 0) > 0.9
 
 
+async def test_a_site_whose_learning_fails_holds_up_no_other(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bodies, labels = texts(30)
+    for site in ("east", "north", "west"):
+        await decide(pool, bodies, labels, site=site)
+    learned = learn.learn_site
+
+    async def broken(pool: Pool, site: str, settings: Settings) -> int:
+        if site == "north":
+            raise ValueError("a lesson that cannot be learned")
+        return await learned(pool, site, settings)
+
+    monkeypatch.setattr(learn, "learn_site", broken)
+    stop = asyncio.Event()
+    task = asyncio.create_task(learn.learn(pool, stop, "me", SMALL))
+    async with asyncio.timeout(30):
+        while await waiting(pool) > 30:
+            await asyncio.sleep(0.01)
+    stop.set()
+    await task
+    assert await pool.fetch("SELECT DISTINCT site FROM lessons") == [("north",)]
+    failed = REGISTRY.get_sample_value("veche_learning_failed_total", {"site": "north"})
+    assert (failed or 0) >= 1
+
+
 class Asks:
     """A judge that finds what it is told about a score."""
 
@@ -212,7 +238,7 @@ async def test_a_score_is_a_recorded_fact_and_its_finding_says_which_ngrams_told
     judge = Scoring(Asks(), used, lambda: {"rejection", "unknown"})
     text = "Хорошая статья, но CASINO Bonus"
     submission: Any = SimpleNamespace(site="portal", reading=read(text))
-    cause: Any = None
+    cause: Any = SimpleNamespace(event=None)
     judged = judge.judge(cause, submission, Facts())
     score = judged.facts["score(rejection)"]
     assert 0 < score < 1
@@ -233,7 +259,7 @@ async def test_a_rule_holds_by_score_once_the_model_is_there(pool: Pool) -> None
     ruleset = a_ruleset("id: learned\nwhen: score(rejection) > 0.8\non_missing: skip\nthen: hold")
     used = Models(SMALL)
     judge = Scoring(LiveJudge(Rules(ruleset)), used, lambda: ruleset.scores)
-    cause: Any = None
+    cause: Any = SimpleNamespace(event=None)
     spam = a_submission("casino bonus click")
     assert judge.judge(cause, spam, Facts()).verdict.action == "publish"
     bodies, labels = texts(200)
