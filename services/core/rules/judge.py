@@ -48,10 +48,11 @@ def judge(
     """
     context = Context(comment, facts, ruleset.index)
     findings: list[FindingSeen] = []
-    began, before = (budget.clock(), budget.worked()) if budget is not None else (0.0, 0.0)
     rules = ruleset.candidates(context)
     if comment.reported:
         rules = [rule for rule in rules if "reported" in rule.rule.scope.event]
+    began, before = (budget.clock(), budget.worked()) if budget is not None else (0.0, 0.0)
+    since = began
     for rule in rules:
         try:
             found = _look(rule, context)
@@ -59,8 +60,12 @@ def judge(
             found = _failed(rule, type(error).__name__)
         if budget is not None:
             now = budget.clock()
-            if now - began > budget.seconds and budget.worked() - before > budget.seconds:
-                found = _failed(rule, "over budget")
+            if now - began > budget.seconds:
+                worked = budget.worked()
+                # The rules before, since `since`, worked at most for as long as they took.
+                if worked - before - (began - since) > budget.seconds:
+                    found = _failed(rule, "over budget")
+                before, since = worked, now
             began = now
         if found is not None:
             findings.append(found)
