@@ -22,6 +22,8 @@ class Timeline:
         self._history = History(windows)
         self._written = 0
         self._visible: Counter[tuple[str, str]] = Counter()
+        self._status: dict[str, dict[str, str]] = {}
+        """By discussion and comment."""
 
     def signed(self, body_hash: bytes, signature: Signature) -> None:
         """For a submission without its text: the signature worked out elsewhere."""
@@ -44,14 +46,23 @@ class Timeline:
         return Facts({**values, **stated} if stated else values)
 
     def written(self, submission: Submission, status: str) -> None:
-        """Takes in a comment that became `published`, `pending` or `rejected`."""
+        """Takes in a revision whose verdict comes to `published`, `pending` or `rejected`.
+
+        An edit moves its comment, which counts once; what was published stays in view.
+        """
         self._history.written(submission)
         self._written += 1
-        self._visible[submission.site, submission.discussion] += status == "published"
+        of_discussion = self._status.setdefault(submission.discussion, {})
+        before = of_discussion.get(submission.comment) if submission.revision > 1 else None
+        if before == "published":
+            status = before
+        of_discussion[submission.comment] = status
+        if status == "published" and before != status:
+            self._visible[submission.site, submission.discussion] += 1
         windows = self._history.windows
         if windows.near_most and self._written % _FORGET_EVERY == 0:
             self._history.forget_near(submission.at - windows.near)
-        self._history.moved((submission.site, submission.author), None, status)
+        self._history.moved((submission.site, submission.author), before, status)
 
 
 _TIMELESS = frozenset({"author.published", "author.rejected"})
