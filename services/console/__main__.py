@@ -13,6 +13,7 @@ from services.console.app import create_app
 from services.console.decide import Decider
 from services.console.rehearse import Rehearsals
 from services.console.rulesets import Rulesets
+from services.console.why import Explainer
 from services.core import db, lifecycle, probes, settings
 from services.core.produce import Producer
 from services.core.rules import document
@@ -62,7 +63,9 @@ async def run() -> None:
             Rehearsals(),
             settings.replayed_comments(),
         )
-        app = create_app(pool, decider, issuers, titles, rulesets)
+        explainer = Explainer(pool, folder)
+        stack.callback(explainer.close)
+        app = create_app(pool, decider, issuers, titles, rulesets, explainer)
         telling = asyncio.create_task(follow(pool, take))
         stack.callback(telling.cancel)
 

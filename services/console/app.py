@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.console import agreement, rules_routes
+from services.console import agreement, rules_routes, why
 from services.console.decide import Decider
 from services.console.routes import router
 from services.console.rulesets import Rulesets
@@ -25,7 +25,12 @@ log = logging.getLogger(__name__)
 
 
 def create_app(
-    pool: Pool, decider: Decider, issuers: Issuers, titles: Titles, rulesets: Rulesets | None = None
+    pool: Pool,
+    decider: Decider,
+    issuers: Issuers,
+    titles: Titles,
+    rulesets: Rulesets | None = None,
+    explainer: why.Explainer | None = None,
 ) -> FastAPI:
     """No CORS: the console has no business with other origins."""
     app = FastAPI(
@@ -40,9 +45,11 @@ def create_app(
     app.state.issuers = issuers
     app.state.titles = titles
     app.state.rulesets = rulesets
+    app.state.explainer = explainer
     app.include_router(router)
     app.include_router(rules_routes.router)
     app.include_router(agreement.router)
+    app.include_router(why.router)
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(RequestValidationError, _bad_parameter)
     app.add_exception_handler(HTTPException, _no_such_route)

@@ -28,6 +28,10 @@ def discussion_id(key: str) -> str:
     return key.partition("/")[2]
 
 
+def title(rule: str, titles: Titles) -> Mapping[str, str]:
+    return titles.get(rule, {"ru": rule, "en": rule})
+
+
 def held(
     item: queue.Held, reports: Mapping[str, int], titles: Titles, weight: float = 0.0
 ) -> dict[str, Any]:
@@ -71,7 +75,7 @@ def findings(verdict: VerdictGiven | None, titles: Titles) -> list[dict[str, Any
     return [
         {
             "rule": finding.rule,
-            "title": titles.get(finding.rule, {"ru": finding.rule, "en": finding.rule}),
+            "title": title(finding.rule, titles),
             "action": finding.action,
             "would": finding.would,
             "shadow": finding.shadow,
@@ -92,7 +96,7 @@ def notice(told: notices.Told, titles: Titles) -> dict[str, Any]:
         "body": told.body,
         "channel": told.channel,
         "rule": told.rule,
-        "title": titles.get(told.rule, {"ru": told.rule, "en": told.rule}),
+        "title": title(told.rule, titles),
         "recorded_at": told.recorded_at,
         "labels": told.labels,
         "status": told.status,

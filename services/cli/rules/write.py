@@ -120,6 +120,9 @@ def test(folder: Path | None, only: str | None, as_json: bool) -> None:
     "--event", type=click.Choice(get_args(Event)), default="submitted", show_default=True,
     help="What happened to the comment.",
 )  # fmt: skip
+@click.option("--site", default="portal", show_default=True, help="Where the comment stands.")
+@click.option("--section", default="", help="Of the discussion.")
+@click.option("--language", default="", help="Of the discussion, as its portal states it.")
 @as_json
 def explain(
     folder: Path | None,
@@ -127,6 +130,9 @@ def explain(
     only: str | None,
     stated: tuple[str, ...],
     event: Event,
+    site: str,
+    section: str,
+    language: str,
     as_json: bool,
 ) -> None:
     """Why a rule matches a comment, or what it misses: the nearest misses first.
@@ -135,7 +141,10 @@ def explain(
     """
     ruleset = loaded(folder)
     _known(ruleset, only)
-    comment = submission_of(Case(text=sys.stdin.read() if text is None else text, event=event))
+    body = sys.stdin.read() if text is None else text
+    comment = submission_of(
+        Case(text=body, event=event, site=site, section=section, language=language)
+    )
     values: dict[str, Any] = {}
     for rule in (*ruleset.compiled, *ruleset.idle):
         values |= quiet(rule.tree)
@@ -157,17 +166,25 @@ def explain(
         say({"verdict": verdict.action, "ruleset": verdict.ruleset, "findings": found,
              "rules": told})  # fmt: skip
         return
-    body = comment.reading.original
     click.secho(verdict.action, bold=True)
     for finding in verdict.findings:
         written = ", ".join(repr(body[start:end]) for start, end in finding.spans)
         said = f"would {finding.would}" if finding.would else finding.action
         click.echo(f"  {finding.rule}: {said} {written} {finding.detail or ''}".rstrip())
     click.echo("\nnearest misses:")
-    for one in [one for one in told if not one["matched"]][:3]:
+    for one in [one for one in told if one["in_scope"] and one["misses"]][:3]:
         for miss in one["misses"]:
             value = "unknown" if miss["unknown"] else miss["value"]
             click.echo(f"  {one['rule']} misses `{miss['matcher'][:80]}`: the value is {value!r}")
+    for one in told:
+        for matcher, error in one["errors"].items():
+            click.echo(f"  {one['rule']} fails at `{matcher[:80]}`: {error}")
+    outside = [one for one in told if not one["in_scope"]]
+    if outside:
+        click.echo("\nout of scope:")
+    for one in outside:
+        scope = "; ".join(f"{name} {', '.join(named)}" for name, named in one["scope"].items())
+        click.echo(f"  {one['rule']}: {scope or 'submitted, edited'}")
 
 
 @click.command("format")

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from msgspec import structs
+
 from services.core.errors import BadRuleset
 from services.core.events import DiscussionKey
-from services.core.rules.condition import Context, Leaf, Tree, leaves, misses
+from services.core.rules.condition import Context, Evidence, Leaf, Tree, leaves, misses
 from services.core.rules.expression import subject
 from services.core.rules.facts import Facts, Submission, Value
+from services.core.rules.judge import MAX_SPANS
 from services.core.rules.reading import read
 from services.core.rules.rule import Case
 from services.core.rules.ruleset import Compiled, Ruleset
@@ -45,14 +49,14 @@ def trials(ruleset: Ruleset) -> Iterator[Trial]:
 
 def _try(ruleset: Ruleset, rule: Compiled, kind: str, number: int, case: Case) -> Trial:
     context = Context(submission_of(case), facts_of(rule, case), ruleset.index)
-    answer = rule.in_scope(context.comment) and rule.tree.test(context)
+    answer = _looks(rule, context.comment) and rule.tree.test(context)
     if answer is None:
         answer = rule.rule.on_missing in ("match", "hold")
     passed = bool(answer) is (kind != "must_not_match")
     why = ""
     if not passed and kind != "must_not_match":
         why = "; ".join(_said(leaf, context) for leaf in misses(rule.tree, context))
-        if not rule.in_scope(context.comment):
+        if not _looks(rule, context.comment):
             why = "out of the rule's scope"
     elif not passed:
         why = "; ".join(_said(leaf, context) for leaf in leaves(rule.tree) if leaf.test(context))
@@ -111,32 +115,61 @@ def _said(leaf: Leaf, context: Context) -> str:
 
 
 def explain(comment: Submission, facts: Facts, ruleset: Ruleset) -> list[dict[str, Any]]:
-    """Of each rule: whether it matched, on which values, and else what it misses, the nearest
-    first."""
+    """Of each rule: whether it matched, what it saw, and else what it misses: the nearest first,
+    those out of scope last. A matcher that throws is told under `errors`."""
     context = Context(comment, facts, ruleset.index)
-    told: list[tuple[tuple[bool, float, str], dict[str, Any]]] = []
-    for each in (*ruleset.compiled, *ruleset.idle):
+    told = [_told(each, context) for each in (*ruleset.compiled, *ruleset.idle)]
+    return [shown for _, shown in sorted(told, key=lambda one: one[0])]
+
+
+def _told(each: Compiled, context: Context) -> tuple[tuple[bool, float, str], dict[str, Any]]:
+    """How far the rule is from a match, and what is said of it."""
+    values: dict[str, Value] = {}
+    errors: dict[str, str] = {}
+    evidence = Evidence()
+    of_rule = leaves(each.tree)
+    for leaf in of_rule:
+        try:
+            values[leaf.text] = leaf.value(context)
+            if leaf.test(context):
+                leaf.show(context, evidence)
+        except Exception as error:  # noqa: BLE001 - any bug of a feature
+            errors[leaf.text] = type(error).__name__
+    answer: bool | None = None
+    missing: list[Leaf] = []
+    with suppress(Exception):  # told above
         answer = each.tree.test(context)
-        in_scope = each.in_scope(comment)
         missing = misses(each.tree, context)
-        total = len(leaves(each.tree))
-        nearness = (not in_scope, len(missing) / max(total, 1), each.rule.id)
-        shown = {
-            "rule": each.rule.id,
-            "version": each.version,
-            "status": each.rule.status,
-            "in_scope": in_scope,
-            "matched": answer if in_scope else False,
-            "values": {leaf.text: leaf.value(context) for leaf in leaves(each.tree)},
-            "misses": [
-                {
-                    "matcher": leaf.text,
-                    "value": leaf.value(context),
-                    "unknown": leaf.test(context) is None,
-                }
-                for leaf in missing
-            ],
-        }
-        told.append((nearness, shown))
-    told.sort(key=lambda one: one[0])
-    return [one for _, one in told]
+    in_scope = _looks(each, context.comment)
+    return (not in_scope, len(missing) / len(of_rule), each.rule.id), {
+        "rule": each.rule.id,
+        "version": each.version,
+        "status": each.rule.status,
+        "action": each.rule.effect.action,
+        "in_scope": in_scope,
+        "scope": _scope(each),
+        "matched": answer if in_scope else False,
+        "values": values,
+        "spans": sorted(set(evidence.spans))[:MAX_SPANS],
+        "misses": [
+            {
+                "matcher": leaf.text,
+                "value": values.get(leaf.text),
+                "unknown": leaf.test(context) is None,
+            }
+            for leaf in missing
+        ],
+        "errors": errors,
+    }
+
+
+def _looks(each: Compiled, comment: Submission) -> bool:
+    """As `judge` asks it: at reports, only the rules that name them."""
+    named = "reported" in each.rule.scope.event
+    return each.in_scope(comment) and (named or not comment.reported)
+
+
+def _scope(each: Compiled) -> dict[str, list[str]]:
+    """As stated, with the day on which the rule expires; empty: it looks everywhere."""
+    stated = {name: list(named) for name, named in structs.asdict(each.rule.scope).items() if named}
+    return stated | ({"expires": [each.rule.expires]} if each.rule.expires else {})

@@ -34,6 +34,25 @@ SELECT o.recorded_at
  ORDER BY o.recorded_at DESC
 OFFSET $1 - 1 LIMIT 1
 
+-- name: newest_of
+-- The newest judged revision of one comment, as it was written; or, with $3, as it was reported.
+SELECT o.revision, r.author, r.body, r.written_at, o.recorded_at, d.section, d.language, o.result,
+       o.verdict, o.facts,
+       (SELECT s.facts FROM outcomes s
+         WHERE NOT $3 AND s.discussion = o.discussion AND s.comment = o.comment
+           AND s.revision = o.revision
+           AND s.cause = 'veche.score.given.v1' AND s.verdict IS NOT NULL
+         ORDER BY s.recorded_at DESC LIMIT 1) AS scored
+  FROM outcomes o
+  JOIN revisions r ON r.discussion = o.discussion AND r.comment = o.comment
+                  AND r.revision = o.revision
+  JOIN discussions d ON d.discussion = o.discussion
+ WHERE o.discussion = $1 AND o.comment = $2 AND o.verdict IS NOT NULL
+   AND o.cause = ANY(CASE WHEN $3 THEN ARRAY['veche.report.filed.v1']
+                          ELSE ARRAY['veche.comment.submitted.v1', 'veche.comment.edited.v1'] END)
+ ORDER BY o.revision DESC, o.recorded_at DESC, o.event_id COLLATE "C"
+ LIMIT 1
+
 -- name: agreement
 -- What every version of a rule said, or would have in the shadow, of the newest $3 verdicts, and the
 -- newest ruling on the same revision. A comment counts once for a version.

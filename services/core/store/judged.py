@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from services.core import codec, db
 from services.core.db import Connection
+from services.core.events import VerdictGiven
 from services.core.rating import wilson_interval
 
 _SQL = db.queries("judged")
@@ -38,6 +39,23 @@ class Judged(NamedTuple):
     ruling: str | None
     """The newest decision on this revision."""
     author_since: datetime | None
+    facts: dict[str, Any]
+    """As recorded with the verdict, scores that came since included."""
+
+
+class Stood(NamedTuple):
+    """One comment's newest judged revision; its text may be offensive."""
+
+    revision: int
+    author: str
+    body: str
+    written_at: datetime
+    recorded_at: datetime
+    section: str
+    language: str
+    result: str
+    verdict: VerdictGiven
+    """Of its own event, or of the report."""
     facts: dict[str, Any]
     """As recorded with the verdict, scores that came since included."""
 
@@ -80,14 +98,29 @@ async def stream(connection: Connection, since: datetime, site: str = "") -> Asy
             await asyncio.sleep(0)  # sent: Postgres works on it while these are taken in
             for row in rows:
                 *said, recorded, scored = row
-                facts = codec.decode(recorded or "{}", dict[str, Any])
-                if scored:
-                    facts |= codec.decode(scored, dict[str, Any])
-                facts.pop("site_policy", None)
-                yield Judged._make([*said, facts])
+                yield Judged._make([*said, _facts(recorded, scored)])
     finally:
         if not coming.done():
             await asyncio.wait({coming})
+
+
+async def newest_of(
+    connection: Connection, discussion: str, comment: str, *, reported: bool = False
+) -> Stood | None:
+    """`reported`: as rules looked at the newest report of it. None where nothing was judged."""
+    row = await connection.fetchrow(_SQL["newest_of"], discussion, comment, reported)
+    if row is None:
+        return None
+    *said, verdict, recorded, scored = row
+    return Stood._make([*said, codec.decode(verdict, VerdictGiven), _facts(recorded, scored)])
+
+
+def _facts(recorded: str | None, scored: str | None) -> dict[str, Any]:
+    facts = codec.decode(recorded or "{}", dict[str, Any])
+    if scored:
+        facts |= codec.decode(scored, dict[str, Any])
+    facts.pop("site_policy", None)
+    return facts
 
 
 async def since_of_newest(connection: Connection, count: int, site: str = "") -> datetime | None:

@@ -125,6 +125,18 @@ def test_explain_tells_spans_and_the_nearest_miss(folder: Path) -> None:
     assert told["rules"][-1]["misses"][0]["matcher"] == "words: слон"
 
 
+def test_explain_judges_where_it_is_told_to_and_names_rules_out_of_scope(folder: Path) -> None:
+    scoped = RULES.replace("then: reject", "then: reject\nscope: {section: [sport], site: [x]}", 1)
+    (folder / "a.yml").write_text(scoped)
+    told = run("explain", folder, "--text", "слон", "--section", "news")
+    assert told.startswith("publish")
+    assert "listed misses" not in told
+    assert told.endswith("out of scope:\n  listed: site x; section sport\n")
+    there = run("explain", folder, "--text", "слон", "--section", "sport", "--site", "x")
+    assert there.startswith("reject")
+    assert "out of scope" not in there
+
+
 def test_backtest_computes_facts_in_event_time_order(folder: Path, tmp_path: Path) -> None:
     file = comments(tmp_path)
     told = json.loads(
