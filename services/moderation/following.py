@@ -121,7 +121,12 @@ class Following:
             found = await rulesets.one(connection, version)
         if found is None:
             raise BadRuleset(f"version {version} is not there any more")
-        await self._use(version, found[1])
+        try:
+            await self._use(version, found[1])
+        except BadRuleset:
+            raise
+        except Exception as error:  # a bug of ours: told like a mistake of theirs, not each second
+            raise BadRuleset(f"{type(error).__name__}: {error}") from error
         if version > self._refused:
             self._refused, self.trouble = 0, ""
             metrics.RULESET_NOT_LOADED.set(0)
@@ -151,7 +156,10 @@ class Following:
         self._refused = max(self._refused, version)
         self.trouble = f"ruleset version {self._refused} does not load here: {error}"
         metrics.RULESET_NOT_LOADED.set(self._refused)
-        log.error("ruleset version %d does not load; the one before goes on: %s", version, error)
+        log.error(
+            "ruleset version %d does not load; the one before goes on: %s",
+            version, error, exc_info=error.__cause__,
+        )  # fmt: skip
 
     def _compare_folder(self, name: str) -> None:
         with suppress(VecheError, OSError):

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
 from services.core import db
 from services.core.db import Pool
@@ -22,6 +23,7 @@ T0 = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TEXTS = "title: {ru: т, en: t}\nreason: {ru: т, en: t}"
 FOLDER = {"a.yml": f"id: a\n{TEXTS}\nwhen: text.links > 1\nthen: hold"}
 OTHER = {"a.yml": FOLDER["a.yml"].replace("> 1", "> 2")}
+THIRD = {"a.yml": FOLDER["a.yml"].replace("> 1", "> 3")}
 NEWER = {"a.yml": FOLDER["a.yml"] + "\nof_a_later_release: true"}
 
 
@@ -86,6 +88,35 @@ async def test_a_ruleset_that_does_not_load_leaves_the_one_before(pool: Pool) ->
     assert await activate(pool, OTHER, "f" * 64, "e2") == 2
     await follows.look(pool)
     assert (follows.in_use.version, follows.trouble) == (2, "")
+
+
+@pytest.mark.parametrize("error", [RuntimeError("a bug"), OSError("no such model")])
+async def test_any_exception_of_loading_is_trouble_and_leaves_the_one_before(
+    pool: Pool, error: Exception
+) -> None:
+    tried = 0
+
+    def fragile(ruleset: Ruleset) -> Moderation:
+        nonlocal tried
+        if ruleset.hash == load(OTHER).hash:
+            tried += 1
+            raise error
+        return made(ruleset)
+
+    follows = Following(fragile, lambda: FOLDER)
+    await follows.begin(pool, asyncio.Event())
+    assert await activate(pool, OTHER, load(FOLDER).hash, "e1") == 1
+    for _ in range(2):
+        await follows.look(pool)
+    assert (follows.in_use.version, tried) == (0, 1)
+    assert follows.trouble == (
+        f"ruleset version 1 does not load here: {type(error).__name__}: {error}"
+    )
+    assert REGISTRY.get_sample_value("veche_ruleset_not_loaded") == 1
+    assert await activate(pool, THIRD, load(OTHER).hash, "e2") == 2
+    await follows.look(pool)
+    assert (follows.in_use.version, follows.trouble) == (2, "")
+    assert REGISTRY.get_sample_value("veche_ruleset_not_loaded") == 0
 
 
 async def test_a_process_that_starts_uses_the_newest_that_loads(pool: Pool) -> None:
