@@ -47,7 +47,7 @@ def changed(before: Ruleset, after: Ruleset) -> dict[str, str]:
 
 def effect(before: Ruleset, after: Ruleset, comments: Iterable[Replayed]) -> dict[str, Any]:
     """Verdicts that move, in all and by rule, with comments as samples: ids, no texts."""
-    timelines = {before.hash: Timeline(before.windows), after.hash: Timeline(after.windows)}
+    sides = [(each, Timeline(each.windows)) for each in (before, after)]
     total = recorded = 0
     moves: Counter[str] = Counter()
     by_rule: dict[str, Counter[str]] = {}
@@ -55,7 +55,7 @@ def effect(before: Ruleset, after: Ruleset, comments: Iterable[Replayed]) -> dic
     for comment in comments:
         total += 1
         recorded += bool(comment.facts)
-        was, now = (_judged(each, timelines[each.hash], comment) for each in (before, after))
+        was, now = (_judged(*side, comment) for side in sides)
         if was.action == now.action:
             continue
         move = f"{was.action} -> {now.action}"

@@ -52,3 +52,11 @@ def test_only_live_rejects_that_are_new_or_changed_need_a_second_person() -> Non
     assert newly_rejecting(BEFORE, a_ruleset(shadow)) == []
     assert newly_rejecting(a_ruleset(shadow), a_ruleset(reject)) == ["a"]
     assert newly_rejecting(a_ruleset(reject), BEFORE) == []
+
+
+def test_a_change_of_spelling_alone_counts_each_comment_once_and_moves_nothing() -> None:
+    rule = "id: regular\nthen: hold\nwhen: author.published > 2"
+    before, after = a_ruleset(rule), a_ruleset(f"# Why.\n{rule}")
+    assert before.hash == after.hash
+    few = [Replayed(a_submission("one", comment=f"c{n}"), {}) for n in range(5)]
+    assert effect(before, after, few)["moves"] == []
