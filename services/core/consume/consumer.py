@@ -306,7 +306,7 @@ class Consumer:
             client._client.force_metadata_update()
             self._ids = ids
         for place, loop in self._loops.items():
-            loop.seen_topic_id = ids.get(place.topic, loop.seen_topic_id)
+            loop.claim.seen_topic_id = ids.get(place.topic, loop.claim.seen_topic_id)
 
     async def _hint(
         self,
