@@ -91,6 +91,11 @@ async def test_decisions_take_effect_conflict_and_repeat(
         assert [(one["ruling"], one["moderator"]) for one in file["decisions"]] == [
             ("approve", "mod-1")
         ]
+        address = f"{SITE}/comments/a1/{first['comment']}/why"
+        why = (await console.get(address, timeout=60)).raise_for_status().json()
+        assert (why["verdict"]["action"], why["ruleset"]["same"]) == ("hold", True)
+        matched = {one["rule"] for one in why["rules"] if one["matched"]}
+        assert matched == {found["rule"] for found in why["verdict"]["findings"]}
         left = (await console.get(f"{SITE}/queue")).json()["items"]
         assert [item["comment"] for item in left] == [items[1]["comment"]]
 
