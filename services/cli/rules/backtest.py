@@ -15,6 +15,7 @@ from services.cli.rules import stored
 from services.cli.rules.run import Run, Told, prepared
 from services.cli.rules.stored import days_option, recorded_option, site_option
 from services.cli.rules.write import as_json, loaded, say
+from services.core.errors import Misconfigured
 from services.core.rules import Ruleset, replay
 from services.core.rules.replay import Seen
 
@@ -141,6 +142,7 @@ def backtest(
     for told, seen in run.verdicts(ruleset):
         if not told.warm:
             counted.add(told, seen)
+    some(counted.total, run)
     seconds = perf_counter() - began
     report = counted.report() | {
         "not_comments": run.unread,
@@ -175,6 +177,13 @@ def _chosen(
         raise click.UsageError("--label goes with FILES: the database has moderators' decisions")
     held = stored.comments(days, rulesets, site=site, recorded=recorded, limit=limit)
     return Run(held.raw, workers), held.facts
+
+
+def some(comments: int, run: Run) -> None:
+    """Raises Misconfigured where nothing was judged, so that nobody takes silence for an answer."""
+    if not comments:
+        unread = f": {run.unread} of {len(run.raw)} lines are no comments" if run.unread else ""
+        raise Misconfigured(f"there is no comment to judge{unread}")
 
 
 def _judged_on(run: Run) -> str:
@@ -250,6 +259,7 @@ def diff(
             moves[move] += 1
             if len(named := samples.setdefault(move, [])) < SAMPLES:
                 named.append(told.id)
+    some(total, run)
     versions = [
         {one.rule.id: one.version for one in (*each.compiled, *each.idle)}
         for each in (before, after)

@@ -6,6 +6,7 @@ Exit codes: 0 all is well, 1 something is wrong with the rules, 2 usage.
 from __future__ import annotations
 
 import json
+import math
 import sys
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -218,5 +219,7 @@ def _number(value: str) -> float | int | None:
     try:
         number = float(value)
     except ValueError:
-        raise click.UsageError(f"{value!r} is no number; write unknown where it is not") from None
+        number = math.nan
+    if not math.isfinite(number):
+        raise click.UsageError(f"{value!r} is no number; write unknown where it is not known")
     return int(number) if number.is_integer() else number

@@ -85,6 +85,21 @@ def test_file_that_is_no_whole_gzip_is_named(folder: Path, tmp_path: Path, spoil
         assert str(result.exception).startswith(f"{file} cannot be read: ")
 
 
+def test_file_without_any_comment_ends_with_a_code(folder: Path, tmp_path: Path) -> None:
+    file = tmp_path / "other.jsonl"
+    file.write_text('{"id": 1}\n{not json\n')
+    for arguments in (["backtest", file, "--rules", folder], ["diff", folder, folder, file]):
+        result = CliRunner().invoke(rules, [str(one) for one in arguments])
+        assert isinstance(result.exception, Misconfigured)
+        assert str(result.exception).endswith(": 2 of 2 lines are no comments")
+        assert result.stdout == ""
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-Infinity", "many", ""])
+def test_fact_that_is_no_number_is_refused(folder: Path, value: str) -> None:
+    run("explain", folder, "--text", "кит", "--fact", f"author.published={value}", code=2)
+
+
 def test_time_that_no_portal_knows_is_no_time(folder: Path, tmp_path: Path) -> None:
     file = tmp_path / "odd.jsonl"
     times = ['"0001-01-01T00:00:00+05:00"', "-62135596800", "1e300", '"9999-12-31T23:59:59-12:00"']
