@@ -33,6 +33,9 @@ UNAVAILABLE = (
 )
 """Errors after which the same statement may succeed later; the outcome may be unknown."""
 
+TOO_SLOW = (asyncpg.exceptions.QueryCanceledError, TimeoutError)
+"""Those of UNAVAILABLE that a smaller piece of the same work may not meet."""
+
 DATA_ERRORS = (
     asyncpg.DataError,
     asyncpg.IntegrityConstraintViolationError,

@@ -214,6 +214,24 @@ async def test_a_transaction_beyond_the_budget_is_rolled_back_whole(
     assert await pool.fetchval("SELECT sum(next_offset) FROM fences") == 0
 
 
+async def test_a_batch_that_takes_too_long_as_a_whole_is_applied_in_smaller_ones(
+    kafka: Kafka, producer: Producer, pool: Pool
+) -> None:
+    sizes = []
+
+    async def heavy(connection: Connection, batch: Batch[str]) -> None:
+        sizes.append(len(batch.records))
+        if len(batch.records) > 100:
+            raise TimeoutError
+        await handle(connection, batch)
+
+    await produce(producer, ["v"] * 400, key="one")
+    async with consuming(kafka, pool, source(heavy)):
+        await until(lambda: counted_is(pool, 400))
+    assert max(sizes) > 100  # else nothing was tried
+    assert await repeated(pool) == 0
+
+
 async def test_a_sweep_runs_for_every_partition_under_its_fence(kafka: Kafka, pool: Pool) -> None:
     async def sweep(connection: Connection, topic: str, partition: int) -> None:
         assert topic == TOPIC

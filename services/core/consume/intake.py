@@ -18,6 +18,9 @@ from services.core.consume.timing import Timing
 from services.core.errors import BadEvent, Fenced, PartitionStopped
 from services.core.store import fences, outbox
 
+LEAST = 50
+"""Records that a transaction is tried with, however slow Postgres is."""
+
 
 class Intake:
     """Works only while the partition is claimed, and advances its fence."""
@@ -123,6 +126,10 @@ class Intake:
             else:
                 self._take = max(1, len(part) // 2)
             return
+        except db.TOO_SLOW:
+            # As a whole it may never fit into the statements' time: try less, now and next time.
+            self._take = self._size = max(LEAST, len(part) // 2)
+            raise
         self._limit.note([entry.why is not None for entry in part])
         self.pending = self.pending[len(part) :]
         self._take = max(self._take, len(part)) * 2
