@@ -118,13 +118,7 @@ class Rulesets:
         if before.version is not None:  # asked again after a 202 or 503
             await self._settle(number, "activated", identity)
             return _activated(event_id, before.version, proposal.hash)
-        if proposal.rejects and identity.subject == proposal.author:
-            raise Problem(
-                403, "second_person",
-                f"{', '.join(proposal.rejects)} may newly reject comments: another administrator "
-                f"than its author must approve it",
-                rejects=list(proposal.rejects),
-            )  # fmt: skip
+        check_second_person(identity, proposal)
         current = await self.current()
         if current.hash != proposal.parent:
             raise stale()
@@ -303,6 +297,21 @@ def stale() -> Problem:
         409, "stale",
         "another ruleset was activated since this was proposed: look at it, and propose again",
     )  # fmt: skip
+
+
+def check_second_person(identity: Identity, proposal: rulesets.Proposal) -> None:
+    """Raises Problem where the author alone would let a rule reject.
+
+    By `sub` on whatever site: one issuer may speak for several, and a person with a token for each
+    is still one. Two people of one name must ask a third; the other way one could pass for two.
+    """
+    if proposal.rejects and identity.subject == proposal.author:
+        raise Problem(
+            403, "second_person",
+            f"{', '.join(proposal.rejects)} may newly reject comments: another administrator "
+            f"than its author must approve it, with another `sub` whatever the site",
+            rejects=list(proposal.rejects),
+        )  # fmt: skip
 
 
 def check_size(files: Mapping[str, str]) -> None:
