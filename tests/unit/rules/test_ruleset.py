@@ -43,6 +43,13 @@ def test_shipped_ruleset_loads_and_every_rule_passes_its_tests() -> None:
     assert verdict.ruleset == ruleset.hash
 
 
+@pytest.mark.parametrize(("length", "found"), [(5_000, False), (5_001, True)])
+def test_shipped_rule_notes_a_very_long_comment(length: int, found: bool) -> None:
+    ruleset = load(settings.rules_texts(SHIPPED))
+    verdict = judge(a_submission("слово " * 833 + "да" + "!" * (length - 5_000)), Facts(), ruleset)
+    assert ("very_long" in {finding.rule for finding in verdict.findings}) is found
+
+
 def test_files_of_documents_and_of_lists_load() -> None:
     ruleset = load({"a.yml": GOOD, **LISTS})
     assert [rule.id for rule in ruleset.rules] == ["long_text", "listed"]
@@ -162,3 +169,11 @@ def test_hash_names_the_content_not_the_spelling_or_the_order() -> None:
     assert one.hash == load({"a.yml": second, "b.yml": first, **LISTS}).hash
     assert one.hash != load({"a.yml": GOOD.replace("> 10", "> 11"), **LISTS}).hash
     assert len(one.hash) == 64
+
+
+def test_every_sign_of_a_list_counts_in_the_hash_and_no_test_does() -> None:
+    one = load({"a.yml": GOOD, **LISTS})
+    commented = {name: f"# why\n{text}" for name, text in LISTS.items()}
+    assert one.hash != load({"a.yml": GOOD, **commented}).hash
+    tested = GOOD.replace("text: слон ab", "text: слон aab")
+    assert one.hash == load({"a.yml": tested, **LISTS}).hash
