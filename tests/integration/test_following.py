@@ -78,6 +78,16 @@ async def test_of_two_changes_of_one_ruleset_the_first_takes_effect(pool: Pool) 
     assert await activate(pool, FOLDER, first, "e4", back_to=1) == 3
 
 
+async def test_a_change_of_spelling_alone_is_a_version_with_the_same_hash(pool: Pool) -> None:
+    follows = following()
+    await follows.begin(pool, asyncio.Event())
+    hash = follows.in_use.ruleset.hash
+    spelled = {"a.yml": f"# Why.\n{FOLDER['a.yml']}"}
+    assert await activate(pool, spelled, hash, "e1") == 1
+    await follows.look(pool)
+    assert (follows.in_use.version, follows.in_use.ruleset.hash) == (1, hash)
+
+
 async def test_a_ruleset_that_does_not_load_leaves_the_one_before(pool: Pool) -> None:
     follows = following()
     await follows.begin(pool, asyncio.Event())
