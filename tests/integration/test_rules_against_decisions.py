@@ -29,6 +29,7 @@ from services.moderation.handle import Moderation
 from services.moderation.rules import Rules
 
 NOW = datetime.now(UTC)
+"""When the tests were collected: some minutes ago."""
 TEXTS = "title: {ru: а, en: a}, reason: {ru: а, en: a}"
 LIVE = f"""
 - {{id: elephants, when: {{words: [слон]}}, then: hold, {TEXTS}}}
@@ -158,7 +159,8 @@ async def test_windows_are_filled_from_before_the_days_and_standing_is_as_record
     pool: Pool, postgres_dsn: str, folder: Callable[[str], Path]
 ) -> None:
     await take(pool, a_week())
-    days = 37.5 / 60 / 24  # from busy's fourth mouse on: the three before are in its window
+    # From busy's fourth mouse on: the three before are in its window.
+    days = (datetime.now(UTC) - NOW + timedelta(minutes=37.5)) / timedelta(days=1)
     words = ("--rules", folder(NEWER), "--workers", 1, "--json", "--days", days)
     report = await asyncio.to_thread(veche, postgres_dsn, "backtest", *words)
     of = {rule["rule"]: rule["samples"] for rule in report["rules"]}
@@ -258,7 +260,9 @@ async def test_the_console_answers_a_moderator_for_the_site_of_the_token(
 
     async def get(role: str, address: str) -> httpx.Response:
         claims = {"iss": "desk", "aud": "veche", "sub": "m", "site": "herald", "role": role}
-        token = jwt.encode(claims | {"exp": NOW + timedelta(minutes=9)}, secret, algorithm="HS256")
+        token = jwt.encode(
+            claims | {"exp": datetime.now(UTC) + timedelta(minutes=9)}, secret, algorithm="HS256"
+        )
         async with httpx.AsyncClient(
             transport=httpx.ASGITransport(app), base_url="http://console",
             headers={"authorization": f"Bearer {token}"},
