@@ -16,7 +16,8 @@ from tests.unit.rules.build import a_ruleset, a_submission
 def timed(*took: tuple[float, float]) -> list[str]:
     """The rules blamed, of rules that each took (seconds by the clock, seconds of work)."""
     rules = a_ruleset(*(f"id: r{n}\nthen: note\nwhen: text.length > 0" for n in range(len(took))))
-    clock, worked = (list(accumulate(each, initial=0.0)) for each in zip(*took, strict=True))
+    clock: list[float] = list(accumulate((late for late, _ in took), initial=0.0))
+    worked: list[float] = list(accumulate((work for _, work in took), initial=0.0))
     ticks = iter(range(len(clock)))
     at = 0
 
