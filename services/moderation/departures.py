@@ -44,7 +44,7 @@ class Departures:
                     mine = await leases.take(connection, LEASE, self.owner, seconds=LEASE_SECONDS)
                     scores = await self._scores(connection) if mine else {}
             except db.UNAVAILABLE as error:
-                log.warning("could not compare rules with their history: %s", error)
+                log.warning("could not compare rules with their history: %r", error)
             except Exception:  # comments must be judged though nobody watches the rules
                 log.exception("rules are not compared with their history")
             else:

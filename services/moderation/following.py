@@ -87,7 +87,7 @@ class Following:
             try:
                 await self.look(pool)
             except db.UNAVAILABLE as error:
-                log.warning("could not look for a newer ruleset: %s", error)
+                log.warning("could not look for a newer ruleset: %r", error)
             except Exception:  # comments are judged by the ruleset before, not left lying
                 log.exception("rulesets are not followed")
             with suppress(TimeoutError):

@@ -38,7 +38,7 @@ async def learn(pool: db.Pool, stop: asyncio.Event, owner: str, settings: Settin
                     break
                 more |= await tried(pool, site, settings) == MOST
         except db.UNAVAILABLE as error:
-            log.warning("could not learn from decisions: %s", error)
+            log.warning("could not learn from decisions: %r", error)
         except Exception:  # comments must be judged though nothing is learned
             log.exception("decisions are not learned from")
         if not more:

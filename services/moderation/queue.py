@@ -24,7 +24,7 @@ async def watch(pool: db.Pool, stop: asyncio.Event, now: Callable[[], datetime])
             async with db.transaction(pool) as connection:
                 held = await comments.held_by_site(connection)
         except db.UNAVAILABLE as error:
-            log.warning("could not measure the queue: %s", error)
+            log.warning("could not measure the queue: %r", error)
         else:
             instant = now()
             for site in sites - held.keys():

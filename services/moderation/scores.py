@@ -73,7 +73,7 @@ class Models:
             try:
                 await self.refresh(pool)
             except db.UNAVAILABLE as error:
-                log.warning("could not look for newer models: %s", error)
+                log.warning("could not look for newer models: %r", error)
             except Exception:  # comments are judged without scores, not left lying
                 log.exception("models are not followed")
             with suppress(TimeoutError):

@@ -108,6 +108,9 @@ def proposals(ask: Asking, as_json: bool) -> None:
     if as_json:
         say(told["proposals"])
         return
+    if not told["proposals"]:
+        click.echo("nothing is proposed; next: veche rules propose FOLDER --reason WHY")
+        return
     table = _table("id", "state", "author", "proposed", "second person", "moves", "reason")
     for one in told["proposals"]:
         moves = sum(each["comments"] for each in one["effect"].get("moves", ()))
@@ -144,6 +147,12 @@ def history(ask: Asking, as_json: bool) -> None:
     _, told = ask("GET", "")
     if as_json:
         say({key: told[key] for key in ("current", "folder", "versions", "next")})
+        return
+    if not told["versions"]:
+        click.echo(
+            "nothing was activated yet: every process judges by the folder VECHE_RULES_DIR\n"
+            "next: veche rules propose FOLDER --reason WHY"
+        )
         return
     table = _table("version", "hash", "activated", "author", "approved by", "reason")
     for one in told["versions"]:

@@ -166,7 +166,7 @@ class PartitionLoop:
     async def _ended_badly(self, error: Exception, bug: str = "") -> None:
         self.attempts += 1
         metrics.LAST_ATTEMPT.set_to_current_time()
-        reason = f"{type(error).__name__}: {error}"
+        reason = f"{type(error).__name__}: {str(error) or 'no answer in time'}"
         if self.failing is None or (bug and self.failing != reason):
             if bug:
                 log.error("%s: %s stops it until it is fixed", self, bug, exc_info=error)

@@ -31,7 +31,7 @@ async def follow(pool: db.Pool, take: Callable[[Mapping[str, str]], None]) -> No
                 known = found[0].version
                 await asyncio.to_thread(take, found[1])
         except db.UNAVAILABLE as error:
-            log.debug("could not look for a newer ruleset: %s", error)
+            log.debug("could not look for a newer ruleset: %r", error)
         except Exception:  # what is told of rules stays as it was
             log.exception("the ruleset in use is not told")
         await asyncio.sleep(EVERY_SECONDS)
