@@ -27,13 +27,19 @@ UNAVAILABLE = (
     asyncpg.exceptions.InsufficientResourcesError,
     asyncpg.exceptions.TransactionRollbackError,
     asyncpg.exceptions.LockNotAvailableError,
+    asyncpg.exceptions.IdleInTransactionSessionTimeoutError,
+    asyncpg.exceptions.TransactionTimeoutError,
     ConnectionError,
     TimeoutError,
     OSError,
 )
 """Errors after which the same statement may succeed later; the outcome may be unknown."""
 
-TOO_SLOW = (asyncpg.exceptions.QueryCanceledError, TimeoutError)
+TOO_SLOW = (
+    asyncpg.exceptions.QueryCanceledError,
+    asyncpg.exceptions.TransactionTimeoutError,
+    TimeoutError,
+)
 """Those of UNAVAILABLE that a smaller piece of the same work may not meet."""
 
 DATA_ERRORS = (
@@ -46,6 +52,10 @@ DATA_ERRORS = (
 MIGRATIONS = Path(__file__).parents[2] / "schemas" / "postgres"
 SQL = Path(__file__).parent / "sql"
 STATEMENT_TIMEOUT_SECONDS = 5.0
+TRANSACTION_SECONDS = 20.0
+"""What a service's transaction may take as a whole. Postgres 17 and later end it themselves: a
+process that stands still in the middle of a message, with the fence's row locked, is neither idle
+nor at work on a statement, so no other timeout of Postgres's finds it."""
 CLOSE_SECONDS = 5.0
 
 
@@ -55,14 +65,19 @@ async def connect_pool(
     *,
     min_size: int = 1,
     statement_timeout_seconds: float = STATEMENT_TIMEOUT_SECONDS,
+    transaction_timeout_seconds: float | None = None,
 ) -> Pool:
     """A pool whose every wait has a deadline: connect 5 s, statements as given, client +1 s.
 
     With `min_size` 0 it connects at the first use, so a process can start while Postgres is away.
     """
     milliseconds = int(statement_timeout_seconds * 1000)
+    whole = {}
+    if transaction_timeout_seconds is not None:
+        whole = {"transaction_timeout": str(int(transaction_timeout_seconds * 1000))}
     return await asyncpg.create_pool(
         dsn,
+        connect=_connect,
         min_size=min_size,
         max_size=size,
         timeout=5.0,
@@ -72,8 +87,20 @@ async def connect_pool(
             "statement_timeout": str(milliseconds),
             "idle_in_transaction_session_timeout": str(milliseconds * 2),
             "timezone": "UTC",
+            **whole,
         },
     )
+
+
+async def _connect(*where: Any, server_settings: dict[str, str], **how: Any) -> Any:
+    """As asyncpg does; without the transaction's timeout where Postgres 16 does not know it."""
+    try:
+        return await asyncpg.connect(*where, server_settings=server_settings, **how)
+    except asyncpg.UndefinedObjectError:
+        known = {k: v for k, v in server_settings.items() if k != "transaction_timeout"}
+        if known == server_settings:
+            raise
+        return await asyncpg.connect(*where, server_settings=known, **how)
 
 
 @asynccontextmanager
@@ -82,7 +109,11 @@ async def pool_of(
 ) -> AsyncIterator[Pool]:
     """A process's pool: connects at its first use, and is closed within seconds, come what may."""
     pool = await connect_pool(
-        dsn, size, min_size=0, statement_timeout_seconds=statement_timeout_seconds
+        dsn,
+        size,
+        min_size=0,
+        statement_timeout_seconds=statement_timeout_seconds,
+        transaction_timeout_seconds=TRANSACTION_SECONDS,
     )
     try:
         yield pool

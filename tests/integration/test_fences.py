@@ -91,3 +91,19 @@ async def test_record_at_never_goes_back(pool: Pool) -> None:
     )
     (row,) = await fences.every(pool)
     assert (row.next_offset, row.record_at) == (7, AT)
+
+
+async def test_a_process_that_stands_still_between_two_messages_is_put_out_of_the_way(
+    pool: Pool, postgres_dsn: str
+) -> None:
+    await claim(pool, "a")
+    stuck = await db.connect_pool(postgres_dsn, 1, transaction_timeout_seconds=0.5)
+    zombie = await stuck.acquire()
+    await zombie.execute("BEGIN")
+    await fences.look(zombie, GROUP, TOPIC, 0, lock=True)
+    # Parse without its Bind: Postgres waits for the rest, neither idle nor at work.
+    await zombie.prepare("SELECT 1 FROM fences")
+    state = "SELECT state FROM pg_stat_activity WHERE pid = $1"
+    assert await pool.fetchval(state, zombie.get_server_pid()) == "active"
+    assert (await claim(pool, "b")).owner == "b"
+    stuck.terminate()

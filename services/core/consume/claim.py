@@ -65,7 +65,7 @@ class Claim:
         self.in_transaction = True
         try:
             async with (
-                asyncio.timeout(30),
+                asyncio.timeout(db.TRANSACTION_SECONDS),
                 db.transaction(self._pool, acquire_seconds=self._timing.acquire) as connection,
             ):
                 yield connection

@@ -16,6 +16,8 @@ from services.core import db
         asyncpg.AdminShutdownError,
         asyncpg.InternalClientError,  # a connection that breaks while a pool resets it
         asyncpg.InterfaceError,
+        asyncpg.exceptions.TransactionTimeoutError,
+        asyncpg.exceptions.IdleInTransactionSessionTimeoutError,
         asyncpg.DiskFullError,
         asyncpg.DeadlockDetectedError,
         ConnectionResetError,
@@ -25,3 +27,27 @@ from services.core import db
 def test_errors_of_a_server_that_is_away_are_tried_again(error: type[Exception]) -> None:
     assert issubclass(error, db.UNAVAILABLE)
     assert not issubclass(error, db.DATA_ERRORS)
+
+
+async def test_a_postgres_that_knows_no_transaction_timeout_is_used_without(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = []
+
+    async def sixteen(*where: object, server_settings: dict[str, str], **how: object) -> str:
+        asked.append(dict(server_settings))
+        if "transaction_timeout" in server_settings:
+            raise asyncpg.UndefinedObjectError("unrecognized configuration parameter")
+        return "connected"
+
+    monkeypatch.setattr(asyncpg, "connect", sixteen)
+    settings = {"timezone": "UTC", "transaction_timeout": "20000"}
+    assert await db._connect("dsn", server_settings=settings) == "connected"
+    assert asked == [settings, {"timezone": "UTC"}]
+    with pytest.raises(asyncpg.UndefinedObjectError):
+        monkeypatch.setattr(asyncpg, "connect", refuses)
+        await db._connect("dsn", server_settings={"timezone": "UTC"})
+
+
+async def refuses(*where: object, **how: object) -> None:
+    raise asyncpg.UndefinedObjectError("another parameter")
