@@ -93,7 +93,7 @@ def _fetch_one(context: Any, path: str, sha256: str) -> None:
         try:
             fetched = Path(wanted.resolve())
             break
-        except Exception:
+        except Exception:  # the library names no errors of its own; the last one goes on up
             if attempt == TRIES:
                 raise
     found = _sha256(fetched)

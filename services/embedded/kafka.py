@@ -238,7 +238,7 @@ class KafkaCluster:
                 broker.start()
             with ThreadPoolExecutor(len(self.brokers)) as threads:
                 list(threads.map(lambda broker: broker.wait_ready(len(self.brokers)), self.brokers))
-        except BaseException:
+        except BaseException:  # Ctrl-C too: no broker is left running, and it goes on up
             self.stop()
             raise
 

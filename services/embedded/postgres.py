@@ -64,7 +64,7 @@ class Postgres:
             self._stack.enter_context(held(self.home, "Postgres"))
         try:
             self._start()
-        except BaseException:
+        except BaseException:  # Ctrl-C too: no server is left running, and it goes on up
             self.stop()
             raise
 

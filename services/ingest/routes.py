@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -60,7 +61,7 @@ class Gate:
         return actor, value
 
 
-class Address:
+class Address(ABC):
     """An ASGI endpoint that answers problems as documents and never lets an exception out."""
 
     route = ""
@@ -68,9 +69,9 @@ class Address:
     def __init__(self, gate: Gate) -> None:
         self.gate = gate
 
+    @abstractmethod
     async def answer(self, scope: Scope, receive: Receive, extra: dict[str, str]) -> Answer:
         """`extra`: headers that go with whatever is answered, problems too."""
-        raise NotImplementedError
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         began = time.perf_counter()

@@ -65,7 +65,7 @@ class Survivors(Generic[K]):
             suspects, self._suspects = self._suspects, {}
             try:
                 again, behind = await self._compare(unchecked, suspects if caught_up else {})
-            except BaseException:
+            except BaseException:  # a cancellation too: nothing is forgotten, and it goes on up
                 self._unchecked = unchecked | suspects | self._unchecked
                 raise
             behind |= {} if caught_up else suspects

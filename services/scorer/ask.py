@@ -102,7 +102,7 @@ class Asking:
                 await wanted_scores.forget(connection, one)
         except (Retryable, *db.UNAVAILABLE) as error:
             log.warning("a score of %s of %s is not told: %s", one.comment, one.discussion, error)
-        except Exception:
+        except Exception:  # a bug of ours with one comment must not end the others' task
             log.exception("a bug kept %s of %s from its score", one.comment, one.discussion)
 
     async def _ask(self, one: Taken) -> None:

@@ -322,7 +322,7 @@ class Producer:
             log.debug("no producer yet: %r", error)
             await _close(client, flush_seconds=0.0)
             return None
-        except BaseException:
+        except BaseException:  # a cancellation too: what was opened is closed, and it goes on up
             await _close(client, flush_seconds=0.0)
             raise
         return _Link(client)

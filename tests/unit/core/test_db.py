@@ -44,8 +44,8 @@ async def test_a_postgres_that_knows_no_transaction_timeout_is_used_without(
     settings = {"timezone": "UTC", "transaction_timeout": "20000"}
     assert await db._connect("dsn", server_settings=settings) == "connected"
     assert asked == [settings, {"timezone": "UTC"}]
+    monkeypatch.setattr(asyncpg, "connect", refuses)
     with pytest.raises(asyncpg.UndefinedObjectError):
-        monkeypatch.setattr(asyncpg, "connect", refuses)
         await db._connect("dsn", server_settings={"timezone": "UTC"})
 
 
