@@ -22,7 +22,7 @@ from services.core.events import (
 )
 from services.core.rules import History, Windows, read
 from services.core.rules.brakes import Version
-from services.core.rules.facts import Author
+from services.core.rules.history import Author
 from services.core.store import comments, facts, outcomes, policies, rule_hits
 
 

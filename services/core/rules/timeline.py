@@ -10,7 +10,8 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 
-from services.core.rules.facts import Facts, History, Submission, Value, Windows
+from services.core.rules.facts import Facts, Submission, Value, Windows
+from services.core.rules.history import History
 from services.core.rules.near import Signature
 
 _FORGET_EVERY = 1_000

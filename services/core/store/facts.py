@@ -12,7 +12,8 @@ from services.core.db import Connection
 from services.core.discussion import Cause
 from services.core.events import DiscussionKey
 from services.core.rules import History, Windows
-from services.core.rules.facts import KARMA_MOST, Author, Band, NearUse, Rated, Record, Totals, Use
+from services.core.rules.facts import Use
+from services.core.rules.history import KARMA_MOST, Author, Band, NearUse, Rated, Record, Totals
 from services.core.rules.near import BITS
 from services.core.rules.reading import Reading
 

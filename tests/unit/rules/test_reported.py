@@ -10,7 +10,7 @@ import pytest
 from services.core.errors import BadRuleset
 from services.core.events import DiscussionKey
 from services.core.rules import Facts, Submission, judge, load, read
-from services.core.rules.facts import Record
+from services.core.rules.history import Record
 from services.core.rules.trial import trials
 
 TEXTS = "title: {ru: а, en: a}, reason: {ru: а, en: a}"
