@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from services.cli import recordings, tokens
-from services.core import codec
+from services.core import codec, settings
 
 BATCH_ITEMS = 500
 BATCH_BYTES = 900 * 1024
@@ -33,7 +33,10 @@ class ReplayFailed(Exception):
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--site", default="demo", show_default=True, help="The portal to import into.")
 @click.option(
-    "--url", default="http://127.0.0.1:8000", show_default=True, help="Where Veche answers."
+    "--url",
+    default=lambda: settings.Local.read().origin,
+    show_default="`veche up`'s, on VECHE_PORT",
+    help="Where Veche answers.",
 )
 @click.option(
     "--token", default="", help="An importer's token; made from .veche/issuers.toml if left out."

@@ -94,7 +94,7 @@ class Everything:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.local.port}"
+        return self.local.origin
 
     def __enter__(self) -> Everything:
         return self

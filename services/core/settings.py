@@ -261,6 +261,10 @@ class Local:
     postgres_dsn: str
     """VECHE_POSTGRES_DSN: use this server and start none."""
 
+    @property
+    def origin(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
     @classmethod
     def read(cls, env: Mapping[str, str] = os.environ) -> Local:
         cache = Path(env.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "veche"

@@ -45,7 +45,10 @@ class Asking:
             answer = httpx.request(method, address, headers=headers, json=body, timeout=SECONDS)
             told = answer.json()
         except (httpx.HTTPError, ValueError) as error:
-            raise VecheError(f"{self._url} does not answer as a console does: {error!r}") from None
+            raise VecheError(
+                f"{self._url} does not answer as a console does ({error!r}): "
+                "start it with `veche up`, or name it with --url or VECHE_PORT"
+            ) from None
         if answer.status_code >= 400:
             for failed in told.get("failed", ()):
                 click.echo(f"  {failed['rule']}: {failed['kind']} {failed['number']}: "
@@ -59,8 +62,8 @@ def asks(role: str) -> Callable[[Command], Command]:
 
     def decorate(command: Command) -> Command:
         for option in (
-            click.option("--url", default="http://127.0.0.1:8000", show_default=True,
-                         help="Where Veche answers."),
+            click.option("--url", default=lambda: settings.Local.read().origin,
+                         show_default="`veche up`'s, on VECHE_PORT", help="Where Veche answers."),
             click.option("--token", default="",
                          help="Yours; VECHE_TOKEN, or made from the issuers file, if left out."),
             click.option("--site", default="demo", show_default=True, help="The token's portal."),
