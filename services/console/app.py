@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.console import agreement, rules_routes, why
+from services.console import agreement, dossier_routes, rules_routes, why
 from services.console.decide import Decider
 from services.console.routes import router
 from services.console.rulesets import Rulesets
@@ -47,6 +47,7 @@ def create_app(
     app.state.rulesets = rulesets
     app.state.explainer = explainer
     app.include_router(router)
+    app.include_router(dossier_routes.router)
     app.include_router(rules_routes.router)
     app.include_router(agreement.router)
     app.include_router(why.router)

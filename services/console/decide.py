@@ -29,7 +29,7 @@ from services.core.events import (
 )
 from services.core.problems import Problem, away
 from services.core.produce import Outgoing, Producer
-from services.core.store import queue
+from services.core.store import decisions, policies, queue
 from services.core.tokens import Identity
 
 SEND_SECONDS = 2.0
@@ -85,14 +85,14 @@ class Decider:
         settled |= await self._outcomes(waiting, identity)
         return [settled[position] for position in range(len(bodies))]
 
-    async def look(self, name: queue.EventName) -> Settled:
+    async def look(self, name: decisions.EventName) -> Settled:
         """What became of a decision sent earlier: as `decide` answers, 202 while it waits."""
         async with self.pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
-            outcome = (await queue.outcomes_named(connection, [name])).get(name)
+            outcome = (await decisions.outcomes_named(connection, [name])).get(name)
             if outcome is None:
                 return _waiting(name)
             item = (outcome.discussion, outcome.comment)
-            states = await queue.states(connection, [item])
+            states = await decisions.states(connection, [item])
         return _settled(outcome, states.get(item))
 
     async def set_policy(self, identity: Identity, body: PolicyBody) -> Settled:
@@ -122,7 +122,8 @@ class Decider:
 
         async def holds() -> bool:
             async with self.pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
-                return await queue.site_policy(connection, identity.site) == wanted
+                set_now = await policies.of(connection, [identity.site])
+                return set_now.get(identity.site) == wanted
 
         if await until(holds):
             return Settled(200, {"id": event.id, "result": "applied"})
@@ -136,18 +137,18 @@ class Decider:
             return {}
         names = {position: _event_name(event) for position, event in waiting.items()}
         items = {p: (event.key, event.data.comment) for p, event in waiting.items()}
-        found: dict[queue.EventName, queue.EventOutcome] = {}
+        found: dict[decisions.EventName, decisions.EventOutcome] = {}
 
         async def all_known() -> bool:
             missing = {name for name in names.values() if name not in found}
             async with self.pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
-                found.update(await queue.outcomes_named(connection, missing))
+                found.update(await decisions.outcomes_named(connection, missing))
             return len(found) == len(set(names.values()))
 
         try:
             await until(all_known)
             async with self.pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
-                states = await queue.states(connection, set(items.values()))
+                states = await decisions.states(connection, set(items.values()))
                 known = {items[p] for p, name in names.items() if name in found}
                 await queue.release(connection, known, identity.subject)
         except UNAVAILABLE:
@@ -195,18 +196,18 @@ async def until(holds: Callable[[], Any]) -> bool:
     return True
 
 
-def _event_name(event: DecisionMade) -> queue.EventName:
+def _event_name(event: DecisionMade) -> decisions.EventName:
     return (event.key, event.id, codec.digest(event))
 
 
-def _waiting(name: queue.EventName) -> Settled:
+def _waiting(name: decisions.EventName) -> Settled:
     key, event_id, digest = name
     site, _, discussion = key.partition("/")
     poll = f"/v1/console/sites/{site}/decisions/{discussion}/{event_id}?digest={digest.hex()}"
     return Settled(202, {"id": event_id, "result": "waiting", "poll": poll})
 
 
-def _settled(outcome: queue.EventOutcome, now: queue.State | None) -> Settled:
+def _settled(outcome: decisions.EventOutcome, now: decisions.State | None) -> Settled:
     current = show.state(now) if now else None
     if outcome.result != "refused":
         return Settled(

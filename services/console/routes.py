@@ -1,4 +1,4 @@
-"""The console's routes: the queue, one comment, claims, decisions, an author's history, policy."""
+"""The console's routes: the queue, claims, decisions, notices, policy, figures."""
 
 from __future__ import annotations
 
@@ -12,17 +12,14 @@ from services.console.identity import Administrator, Moderator
 from services.core import codec
 from services.core.db import Pool
 from services.core.events import SitePolicy
-from services.core.problems import MEDIA_TYPE, Problem, not_found
-from services.core.rules import effects
-from services.core.store import notices, queue
+from services.core.problems import MEDIA_TYPE, Problem
+from services.core.store import decisions, notices, policies, queue
 
 CLAIM_SECONDS = 240.0
-LAST_COMMENTS = 20
 
 DiscussionName = Annotated[str, Path(pattern=r"^[A-Za-z0-9._~-]{1,100}$")]
 CommentName = Annotated[str, Path(pattern=r"^[A-Za-z0-9._~-]{1,64}$")]
 EventName = Annotated[str, Path(pattern=r"^[A-Za-z0-9._~:-]{1,100}$")]
-AuthorName = Annotated[str, Path(pattern=r"^[A-Za-z0-9._~@:-]{1,100}$")]
 
 router = APIRouter(prefix="/v1/console/sites/{site}")
 
@@ -104,57 +101,6 @@ async def list_notices(
     )
 
 
-@router.get("/comments/{discussion}/{comment}")
-async def one_comment(
-    request: Request, identity: Moderator, discussion: DiscussionName, comment: CommentName
-) -> Response:
-    item = (f"{identity.site}/{discussion}", comment)
-    async with pool_of(request).acquire(timeout=ACQUIRE_SECONDS) as connection:
-        file = await queue.one_comment(connection, item)
-        if file is None:
-            raise not_found("there is no such comment in this discussion")
-        revisions = await queue.revisions_of(connection, item)
-        outcomes = await queue.outcomes_of(connection, item)
-        reports = await queue.reports_of(connection, item)
-    titles: show.Titles = request.app.state.titles
-    return answer(
-        {
-            "discussion": discussion,
-            "comment": comment,
-            "title": file.title,
-            "url": file.url,
-            "language": file.language,
-            "section": file.section,
-            "author": {"id": file.author, "name": file.author_name},
-            "parent": file.parent,
-            "submitted_at": file.submitted_at,
-            "held_since": file.held_since,
-            "labels": file.labels,
-            "claim": show.claim(file.claimed_by, file.claim_expires_at),
-            **show.state(file),
-            "revisions": revisions,
-            "outcomes": [
-                {
-                    "id": outcome.event_id,
-                    "cause": outcome.cause,
-                    "revision": outcome.revision,
-                    "result": outcome.result,
-                    "reason": outcome.reason,
-                    "status": outcome.status,
-                    "findings": show.findings(outcome.verdict, titles),
-                    "score": effects.score(outcome.verdict),
-                    "ruleset": outcome.verdict.ruleset if outcome.verdict else None,
-                    "facts": outcome.facts,
-                    "recorded_at": outcome.recorded_at,
-                }
-                for outcome in outcomes
-            ],
-            "decisions": show.decisions(outcomes),
-            "reports": reports,
-        }
-    )
-
-
 @router.post("/claims")
 async def claim(request: Request, identity: Moderator) -> Response:
     body = await bodies.read(request, bodies.ClaimBody)
@@ -166,7 +112,7 @@ async def claim(request: Request, identity: Moderator) -> Response:
         else:
             count = body.count or 0
             asked = await queue.free_items(connection, identity.site, identity.subject, count)
-        states = await queue.states(connection, asked)
+        states = await decisions.states(connection, asked)
         waiting = [i for i in asked if i in states and states[i].held_revision is not None]
         claims = await queue.claim_items(connection, waiting, identity.subject, CLAIM_SECONDS)
     shown = [
@@ -230,64 +176,11 @@ async def what_became(
     return settled(await decider_of(request).look(name))
 
 
-@router.get("/authors/{author}")
-async def history(request: Request, identity: Moderator, author: AuthorName) -> Response:
-    async with pool_of(request).acquire(timeout=ACQUIRE_SECONDS) as connection:
-        counts = await queue.author_counts(connection, identity.site, author)
-        if counts.comments == 0:
-            raise not_found("nobody of this name wrote on this site")
-        comments = await queue.author_comments(connection, identity.site, author, LAST_COMMENTS)
-        rulings = await queue.author_decisions(connection, identity.site, author, LAST_COMMENTS)
-    return answer(
-        {
-            "author": {"id": author, "name": comments[0].author_name},
-            "first_comment_at": counts.first_at,
-            "last_comment_at": counts.last_at,
-            "counts": {
-                "comments": counts.comments,
-                "published": counts.published,
-                "rejected": counts.rejected,
-                "pending": counts.pending,
-                "deleted": counts.deleted,
-                "held": counts.held,
-                "reports": counts.reports,
-            },
-            "comments": [
-                {
-                    "discussion": show.discussion_id(comment.discussion),
-                    "comment": comment.comment,
-                    "title": comment.title,
-                    "submitted_at": comment.submitted_at,
-                    "body": comment.body,
-                    "reason": comment.held_reason
-                    or comment.ruling_reason
-                    or comment.outcome_reason
-                    or "",
-                    **show.state(comment),
-                }
-                for comment in comments
-            ],
-            "decisions": [
-                {
-                    "discussion": show.discussion_id(ruled.discussion),
-                    "comment": ruled.comment,
-                    "ruling": ruled.ruling,
-                    "revision": ruled.ruled_revision,
-                    "moderator": ruled.ruled_by,
-                    "at": ruled.ruled_at,
-                    "reason": ruled.ruling_reason or "",
-                    "status": ruled.status,
-                }
-                for ruled in rulings
-            ],
-        }
-    )
-
-
 @router.get("/policy")
 async def policy(request: Request, identity: Administrator) -> Response:
     async with pool_of(request).acquire(timeout=ACQUIRE_SECONDS) as connection:
-        stated = await queue.site_policy(connection, identity.site) or SitePolicy()
+        found = await policies.of(connection, [identity.site])
+    stated = found.get(identity.site, SitePolicy())
     return answer(
         {
             "policy": stated.policy,
@@ -321,5 +214,5 @@ async def stats(request: Request, identity: Moderator) -> Response:
     )
 
 
-def _name(item: queue.Item) -> dict[str, str]:
+def _name(item: decisions.Item) -> dict[str, str]:
     return {"discussion": show.discussion_id(item[0]), "comment": item[1]}

@@ -28,7 +28,7 @@ from services.core.events import (
 )
 from services.core.problems import Problem, away, not_found
 from services.core.produce import Outgoing, Producer
-from services.core.store import judged, queue, rulesets
+from services.core.store import decisions, judged, rulesets
 from services.core.tokens import Identity
 
 MAX_FILES_BYTES = 900_000
@@ -193,7 +193,7 @@ class Rulesets:
                 connection, identity.site, rule, version, since or EVER, after, UNDO_PAGE
             )
             names = {one: undo_id(rule, version, one) for one in stopped}
-            known = await queue.known_ids(
+            known = await decisions.known_ids(
                 connection, [(one.discussion, name) for one, name in names.items()]
             )
         left = [one for one in stopped if (one.discussion, names[one]) not in known]

@@ -16,6 +16,8 @@ from services.core.events import DecisionMade, VerdictGiven
 from services.core.problems import Problem, bad_parameter
 from services.core.rules import effects
 from services.core.store import notices, queue
+from services.core.store.decisions import State
+from services.core.store.dossier import RecordedOutcome
 
 Titles = Mapping[str, Mapping[str, str]]
 """A rule's title by language: {"links": {"ru": "Ссылки", "en": "Links"}}."""
@@ -112,7 +114,7 @@ def claim(moderator: str | None, expires_at: datetime | None) -> dict[str, Any] 
     return {"moderator": moderator, "expires_at": expires_at} if moderator else None
 
 
-def state(now: queue.State) -> dict[str, Any]:
+def state(now: State) -> dict[str, Any]:
     """How the comment stands, with the `expected` that a new decision would need."""
     return {
         "status": now.status,
@@ -126,7 +128,7 @@ def state(now: queue.State) -> dict[str, Any]:
     }
 
 
-def ruling(now: queue.State) -> dict[str, Any] | None:
+def ruling(now: State) -> dict[str, Any] | None:
     """The last decision on the comment."""
     if now.ruling is None:
         return None
@@ -139,7 +141,7 @@ def ruling(now: queue.State) -> dict[str, Any] | None:
     }
 
 
-def decisions(outcomes: Sequence[queue.RecordedOutcome]) -> list[dict[str, Any]]:
+def decisions(outcomes: Sequence[RecordedOutcome]) -> list[dict[str, Any]]:
     """Every decision that took effect on one comment, the newest first."""
     return [
         {
