@@ -39,7 +39,7 @@ def act(comment: Locator, name: str) -> None:
     ("language", "title", "prompt", "sidebar"),
     [
         ("ru", "Колокол, который решал", "Войдите, чтобы комментировать", "Обсуждают"),
-        ("en", "The bell that decided", "Log in to comment", "Discussion"),
+        ("en", "The bell that decided", "Log in to comment", "Being discussed"),
     ],
 )
 def test_who_is_not_signed_in_is_asked_to_log_in(

@@ -1,45 +1,11 @@
-// The public API as the page uses it. Errors are sentences: a problem document's `detail`.
+// The public API as the page uses it.
 
 import * as session from "./session.js";
-import { t } from "./texts.js";
+import { call } from "./call.js";
 
 export const SITE = "demo";
-const SECONDS = 8;
 const TRIES = 3;
 const RECEIPT_SECONDS = 30;
-
-export class ApiError extends Error {
-  constructor(status, sentence, problem = {}) {
-    super(sentence);
-    this.status = status;
-    this.problem = problem;
-  }
-
-  // The same id may be sent again: what became of it is not known.
-  get unknown() {
-    return this.status === 0 || this.status === 503;
-  }
-}
-
-export async function call(method, path, { body, token } = {}) {
-  const headers = {};
-  if (body !== undefined) headers["content-type"] = "application/json";
-  if (token) headers.authorization = `Bearer ${token}`;
-  let response;
-  try {
-    response = await fetch(path, {
-      method,
-      headers,
-      body: body === undefined ? undefined : JSON.stringify(body),
-      signal: AbortSignal.timeout(SECONDS * 1000),
-    });
-  } catch {
-    throw new ApiError(0, t("noConnection"));
-  }
-  const answer = await response.json().catch(() => ({}));
-  if (response.ok) return answer;
-  throw new ApiError(response.status, answer.detail ?? t("failed", response.status), answer);
-}
 
 const of = (discussion) => `/v1/sites/${SITE}/discussions/${encodeURIComponent(discussion)}`;
 

@@ -1,6 +1,6 @@
 // Who reads: a sample reader with a short-lived token of the demonstration's issuer, or nobody.
 
-import { call } from "./api.js";
+import { call } from "./call.js";
 import { button, el } from "./dom.js";
 import { language, t } from "./texts.js";
 

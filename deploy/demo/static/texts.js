@@ -96,7 +96,7 @@ const TEXTS = {
     logInToComment: "Log in to comment",
     logInToVote: "Log in to vote",
     discussion: "Discussion",
-    sidebar: "Discussion",
+    sidebar: "Being discussed",
     live: "updates live",
     offline: "connection lost, trying again",
     opening: "The discussion is about to open…",
