@@ -9,9 +9,11 @@ CREATE TABLE rule_hits (
     hits integer NOT NULL CONSTRAINT hits_not_negative CHECK (hits >= 0),
     holds integer NOT NULL,
     rejects integer NOT NULL,
+    acts integer NOT NULL,
     PRIMARY KEY (rule, hour, version, slot)
 ) WITH (fillfactor = 60);
-COMMENT ON TABLE rule_hits IS 'Findings of each rule''s version in each hour of UTC, by the records'' time; rule and version are empty for all revisions judged, then held and rejected by verdict';
+COMMENT ON TABLE rule_hits IS 'Findings of each rule''s version in each hour of UTC, by the records'' time; rule and version are empty for all revisions judged, then held by a rule and rejected by verdict';
+COMMENT ON COLUMN rule_hits.acts IS 'What the rule''s limits count: it rejected, held, notified or slowed an author down, and no brake stopped it';
 CREATE INDEX rule_hits_version ON rule_hits (rule, version, hour);
 
 -- Until when an author is slowed down on a site: the latest of the slots counts.

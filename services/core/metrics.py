@@ -105,7 +105,7 @@ JUDGE_SECONDS = Histogram(
 )
 RULE_BRAKED = Counter(
     "veche_rule_braked_total",
-    "Rejects of a rule that a brake turned into holds: per_hour, per_day, probation, quota",
+    "Findings of a rule that a brake made less of: per_hour, per_day, probation, quota",
     ["rule", "brake"],
 )
 RULE_OFF = Gauge(

@@ -399,9 +399,10 @@ def replayed_comments(env: Mapping[str, str] = os.environ) -> int:
 
 
 def brakes(env: Mapping[str, str] = os.environ) -> Brakes:
-    """What stops a rule that rejects too much; 0 switches the brake off."""
+    """What stops rules that do too much; 0 switches a brake off."""
     return Brakes(
         rejects_per_hour=_whole(env, "VECHE_REJECTS_PER_HOUR", 1_000),
+        holds_per_hour=_whole(env, "VECHE_HOLDS_PER_HOUR", 0),
         probation_days=_whole(env, "VECHE_PROBATION_DAYS", 7),
         probation_hits=_whole(env, "VECHE_PROBATION_HITS", 25),
         probation_percent=_whole(env, "VECHE_PROBATION_PERCENT", 5),

@@ -15,7 +15,7 @@ from services.core.consume import Consumer, Source
 from services.core.discussion import Judge, LiveJudge
 from services.core.model import Settings
 from services.core.rules import Ruleset
-from services.core.rules.brakes import rejecting
+from services.core.rules.brakes import brakeable
 from services.moderation import control, decode, learn, queue, rebuild
 from services.moderation.brakes import Braking
 from services.moderation.departures import Departures
@@ -39,7 +39,7 @@ async def run() -> None:
         return Braking(LiveJudge(Rules(ruleset, failures=failures)), lambda: ruleset, braking)
 
     def made(ruleset: Ruleset, judge: Judge) -> Moderation:
-        braked = rejecting(ruleset)
+        braked = brakeable(ruleset, braking)
         return Moderation(judge, ruleset.windows, lambda: braked)
 
     def folder() -> dict[str, str]:

@@ -1,4 +1,5 @@
-"""Brakes as the service applies them: on the verdict of the rules, never on a recorded one."""
+"""Brakes as the service applies them: on the verdict of the rules, never on a recorded one, and
+not on what rules say of a report."""
 
 from __future__ import annotations
 
@@ -8,13 +9,13 @@ from dataclasses import dataclass, replace
 from services.core.discussion import Cause, Judge, Judgement
 from services.core.events import SitePolicy
 from services.core.rules import Facts, Ruleset, Submission
-from services.core.rules.brakes import NO_LIMITS, Brakes, brake
+from services.core.rules.brakes import Brakes, brake, may_brake
 
 
 @dataclass(frozen=True)
 class Braking:
-    """A judge that turns rejects into holds where a brake stops the rule; the tallies that it
-    went by stand in the recorded facts, under `brakes`."""
+    """A judge that makes less of a finding where a brake stops its rule; the tallies that it went
+    by stand in the recorded facts, under `brakes`."""
 
     judge_by: Judge
     ruleset: Callable[[], Ruleset]
@@ -33,17 +34,20 @@ class Braking:
     def judge(self, cause: Cause, submission: Submission, facts: Facts) -> Judgement:
         judged = self.judge_by.judge(cause, submission, facts)
         known = facts.tallies
-        if known is None or judged.verdict.action != "reject":
+        if known is None or submission.reported or not judged.verdict.findings:
             return judged
         at, ruleset = cause.recorded_at, self.ruleset()
-        rejecting = [found for found in judged.verdict.findings if found.action == "reject"]
-        tallies = {found.rule: known.of(found.rule, found.version, at) for found in rejecting}
-        limits = {
-            rule: stated.limits if (stated := ruleset.rule(rule)) else NO_LIMITS for rule in tallies
-        }
+        tallies, stated = {}, {}
+        for found in judged.verdict.findings:
+            rule = ruleset.rule(found.rule)
+            if rule is not None and may_brake(found, rule, self.brakes):
+                tallies[found.rule] = known.of(found.rule, found.version, at)
+                stated[found.rule] = rule
+        if not tallies:
+            return judged
         return replace(
             judged,
-            verdict=brake(judged.verdict, tallies, limits, self.brakes, at),
+            verdict=brake(judged.verdict, tallies, stated, self.brakes, at),
             facts={
                 **judged.facts,
                 "brakes": {rule: tally._asdict() for rule, tally in tallies.items()},

@@ -17,7 +17,7 @@ from services.core.consume import Batch, Record
 from services.core.db import Pool
 from services.core.discussion import LiveJudge, RecordedJudge
 from services.core.rules import Facts, Ruleset, Submission, load
-from services.core.rules.brakes import Brakes, rejecting
+from services.core.rules.brakes import Brakes, brakeable
 from services.core.store import notices
 from services.moderation.brakes import Braking
 from services.moderation.departures import Departures
@@ -40,9 +40,10 @@ OFF = Brakes(rejects_per_hour=0, probation_days=0)
 
 RULES = """
 - {id: ad, when: {words: [слон]}, then: reject, limits: {per_hour: 3, per_day: 8}, TEXTS}
-- {id: rude, when: {words: [дурак]}, then: {action: hold, labels: [insult], limit: 2m}, TEXTS}
+- {id: rude, when: {words: [дурак]}, then: {action: hold, labels: [insult], limit: 2m},
+   limits: {per_hour: 4}, TEXTS}
 - {id: shout, when: "text.upper > 0.6", TEXTS,
-   then: {labels: [shout, odd], notify: [editors], score: 1}}
+   then: {labels: [shout, odd], notify: [editors], score: 1}, limits: {per_day: 40}}
 - {id: threat, when: {words: [убью]}, then: {action: reject, notify: [editors, lawyers]}, TEXTS}
 - {id: scored, when: "score(x) > 0.5", on_missing: skip, TEXTS,
    then: {action: hold, labels: [scored], notify: [editors], limit: 1m}}
@@ -66,7 +67,7 @@ def ruleset() -> Ruleset:
 
 def moderation(ruleset: Ruleset, brakes: Brakes = OFF) -> Moderation:
     judge = Braking(LiveJudge(Rules(ruleset)), lambda: ruleset, brakes)
-    return Moderation(judge, ruleset.windows, lambda: rejecting(ruleset))
+    return Moderation(judge, ruleset.windows, lambda: brakeable(ruleset, brakes))
 
 
 def event(kind: type[Any], data: Any, *, actor: str, id: str, **more: Any) -> Any:
@@ -144,6 +145,10 @@ def a_day(seed: int, count: int) -> list[Any]:
     return told
 
 
+BRAKED = {
+    "ad": ("hold", "reject"), "threat": ("hold", "reject"), "rude": ("note", "hold"),
+    "shout": ("note", ""),
+}  # fmt: skip
 BRAKES = Brakes(rejects_per_hour=5, probation_days=1, probation_hits=10, probation_percent=20)
 
 
@@ -161,10 +166,11 @@ async def test_batches_of_one_and_of_all_brake_and_limit_alike(
     by = {found["detail"].get("braked") for found in seen if found["rule"] in ("ad", "threat")}
     assert by == {None, "per_hour", "per_day", "probation", "quota"}
     assert all(
-        (found["action"], found["would"]) == ("hold", "reject")
+        (found["action"], found["would"]) == BRAKED[found["rule"]]
         for found in seen
         if "braked" in found["detail"]
     )
+    assert {found["rule"] for found in seen if "braked" in found["detail"]} == set(BRAKED)
     assert {"limited", "rude", "scored", "shaded"} <= {found["rule"] for found in seen}
     assert all(one_by_one.values())
 
@@ -188,7 +194,7 @@ async def test_a_rebuild_takes_brakes_and_effects_as_they_were_recorded(
 
     today = load({"rules.yml": RULES.replace("слон", "тигр")})
     judge = RecordedJudge(recorded, Braking(LiveJudge(never), lambda: today, OFF))
-    rebuilding = Moderation(judge, today.windows, lambda: rejecting(today))
+    rebuilding = Moderation(judge, today.windows, lambda: brakeable(today, OFF))
     await run(pool, rebuilding, rows, 2_000)
     assert await tables(pool) == live
 
@@ -214,9 +220,36 @@ async def test_limits_of_a_rule_span_partitions_and_end_with_the_hour(
             dict[str, Any],
         )
     assert facts["brakes"]["ad"] == {
-        "rejects_in_hour": 3, "rejects_in_day": 3, "hits_in_day": 3, "comments_in_day": 3,
-        "all_rejects_in_hour": 3, "first_hit": "2026-03-01T12:00:00+00:00",
+        "acts_in_hour": 3, "acts_in_day": 3, "hits_in_day": 3, "comments_in_day": 3,
+        "all_rejects_in_hour": 3, "all_holds_in_hour": 0, "first_hit": "2026-03-01T12:00:00+00:00",
     }  # fmt: skip
+
+
+async def test_a_hold_over_its_limit_is_in_view_with_its_label_and_slows_nobody_down(
+    pool: Pool, ruleset: Ruleset
+) -> None:
+    told = [opened("d1")]
+    told += [said(f"c{n}", "Ну ты и дурак", by=f"r{n}") for n in range(6)]
+    await run(pool, moderation(ruleset), records(told, timedelta(seconds=1)), 4)
+    assert await results(pool) == ["held"] * 4 + ["published"] * 2
+    async with pool.acquire() as connection:
+        labels = await connection.fetchval("SELECT labels FROM comments WHERE comment = 'c5'")
+        slowed = await connection.fetchval("SELECT count(*) FROM author_limits")
+    assert (labels, slowed) == (["insult"], 4)
+    last = [found for found in await findings(pool) if found["rule"] == "rude"][-1]
+    assert (last["action"], last["would"]) == ("note", "hold")
+    assert (last["detail"]["braked"], last["detail"]["hits"]) == ("per_hour", 4)
+
+
+async def test_the_quota_of_holds_spans_rules_and_leaves_what_others_than_rules_hold(
+    pool: Pool, ruleset: Ruleset
+) -> None:
+    told = [opened("d1")]
+    told += [said(f"c{n}", "Ну ты и дурак", by=f"r{n}") for n in range(3)]
+    told += [said("c9", "Хорошая статья", by="r0")]  # r0 is slowed down: that holds
+    quota = Brakes(rejects_per_hour=0, holds_per_hour=2, probation_days=0)
+    await run(pool, moderation(ruleset, quota), records(told, timedelta(seconds=1)), 9)
+    assert await results(pool) == ["held", "held", "published", "held"]
 
 
 async def test_an_author_is_limited_for_as_long_as_the_rule_says(
@@ -323,7 +356,9 @@ async def test_a_departure_is_told_once_by_name(
         rows += [("", hour, "", 200), ("shout", hour, shout.version, 10)]
         rows += [("rude", hour, rude.version, 60 if n == 0 else 6)]
     async with pool.acquire() as connection:
-        await connection.executemany("INSERT INTO rule_hits VALUES ($1, $2, $3, 1, $4, 0, 0)", rows)
+        await connection.executemany(
+            "INSERT INTO rule_hits VALUES ($1, $2, $3, 1, $4, 0, 0, 0)", rows
+        )
     stop = asyncio.Event()
     departures = Departures(lambda: ruleset, lambda: now, "me")
     with caplog.at_level(logging.WARNING):

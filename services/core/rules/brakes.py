@@ -1,5 +1,8 @@
-"""Brakes: what turns a rule's reject into a hold, so that a rule gone wrong buries moderators in
-work and never readers' comments in the bin.
+"""Brakes: what makes a rule do less than it says once it does too much.
+
+A reject becomes a hold, so that a rule gone wrong buries moderators in work and never readers'
+comments in the bin. A hold becomes a note only where the rule's own limits, or the quota of holds,
+say so: the portal then chose a queue that people can work off over looking at every comment.
 
 Counts run on the time of the records (the broker's, also where an importer states another), by
 hours of UTC: an hour is the one that the record falls into, a day that hour and the 23 before.
@@ -18,7 +21,7 @@ from msgspec import structs
 
 from services.core.events import FindingSeen, VerdictGiven
 from services.core.rules.judge import RULE_ERROR, fold
-from services.core.rules.rule import Limits
+from services.core.rules.rule import Limits, Rule
 from services.core.rules.ruleset import Ruleset
 
 ALL = ""
@@ -26,6 +29,8 @@ ALL = ""
 
 DAY = timedelta(hours=24)
 NO_LIMITS = Limits()
+_ASKING = ("notify", "limit")
+"""Effects that do something to people; labels and scores only say something of the comment."""
 
 Version = tuple[str, str]
 """(rule, version); (ALL, "") for all comments."""
@@ -39,6 +44,9 @@ class Brakes:
 
     rejects_per_hour: int = 1_000
     """Comments that rules may reject in an hour, on all sites together."""
+    holds_per_hour: int = 0
+    """Comments that rules may hold in an hour, on all sites together; beyond it they are let
+    through. Off unless a portal asks for it."""
     probation_days: int = 7
     """Of a rule's version, from its first hit on."""
     probation_hits: int = 25
@@ -48,15 +56,17 @@ class Brakes:
 class Tally(NamedTuple):
     """What a rule did before this comment; recorded with the outcome, and enough to brake on."""
 
-    rejects_in_hour: int
-    rejects_in_day: int
-    """By the rule, whatever its version: an edit of a rule does not fill its limits up."""
+    acts_in_hour: int
+    acts_in_day: int
+    """Of the rule, whatever its version: an edit of a rule does not fill its limits up."""
     hits_in_day: int
     """By this version."""
     comments_in_day: int
     """Judged, whatever was found."""
     all_rejects_in_hour: int
     """Comments rejected by rules."""
+    all_holds_in_hour: int
+    """Comments held by rules."""
     first_hit: str
     """The hour of this version's first hit, ISO 8601; this comment's where it is the first."""
 
@@ -66,11 +76,14 @@ class Counts:
     hits: int = 0
     holds: int = 0
     rejects: int = 0
+    acts: int = 0
+    """Times that the rule did what its limits count: see `_acts`."""
 
-    def add(self, hits: int, holds: int, rejects: int) -> None:
+    def add(self, hits: int, holds: int, rejects: int, acts: int) -> None:
         self.hits += hits
         self.holds += holds
         self.rejects += rejects
+        self.acts += acts
 
 
 @dataclass(slots=True)
@@ -82,19 +95,20 @@ class Tallies:
     _known: dict[str, dict[datetime, dict[str, Counts]]] = field(default_factory=dict)
     _first: dict[Version, datetime] = field(default_factory=dict)
 
-    def found(self, rule: str, version: str, at: datetime, hits: int, rejects: int) -> None:
-        self._count(rule, version, at).add(hits, 0, rejects)
+    def found(self, rule: str, version: str, at: datetime, counts: Counts) -> None:
+        self._count(rule, version, at).add(counts.hits, counts.holds, counts.rejects, counts.acts)
         self._hit_first(rule, version, at)
 
     def judged(self, at: datetime, verdict: VerdictGiven) -> None:
         """Takes in the verdict on a revision; a score's verdict later does not count again."""
         when = hour_of(at)
-        action = verdict.action
-        self._add(ALL, "", when, action == "hold", action == "reject")
-        for found in verdict.findings:
-            if is_hit(found):
-                action = found.action  # type: ignore[assignment]
-                self._add(found.rule, found.version, when, action == "hold", action == "reject")
+        hits = [found for found in verdict.findings if is_hit(found)]
+        held = verdict.action == "hold" and any(found.action == "hold" for found in hits)
+        self._add(ALL, "", when, Counts(1, held, verdict.action == "reject"))
+        for found in hits:
+            held, rejected = found.action == "hold", found.action == "reject"
+            counts = Counts(1, held, rejected, _acts(found))
+            self._add(found.rule, found.version, when, counts)
 
     def of(self, rule: str, version: str, at: datetime) -> Tally:
         hour = hour_of(at)
@@ -102,10 +116,8 @@ class Tallies:
         of_rule, of_all = self._known.get(rule, {}), self._known.get(ALL, {})
         none: dict[str, Counts] = {}
         return Tally(
-            rejects_in_hour=sum(one.rejects for one in of_rule.get(hour, none).values()),
-            rejects_in_day=sum(
-                one.rejects for each in day for one in of_rule.get(each, none).values()
-            ),
+            acts_in_hour=sum(one.acts for one in of_rule.get(hour, none).values()),
+            acts_in_day=sum(one.acts for each in day for one in of_rule.get(each, none).values()),
             hits_in_day=sum(
                 one.hits for each in day if (one := of_rule.get(each, none).get(version))
             ),
@@ -113,16 +125,16 @@ class Tallies:
                 one.hits for each in day for one in of_all.get(each, none).values()
             ),
             all_rejects_in_hour=sum(one.rejects for one in of_all.get(hour, none).values()),
+            all_holds_in_hour=sum(one.holds for one in of_all.get(hour, none).values()),
             first_hit=min(self._first.get((rule, version), hour), hour).isoformat(),
         )
 
-    def _add(self, rule: str, version: str, hour: datetime, held: bool, rejected: bool) -> None:
+    def _add(self, rule: str, version: str, hour: datetime, counts: Counts) -> None:
         delta = self.deltas.get((rule, version, hour))
         if delta is None:
             delta = self.deltas[rule, version, hour] = Counts()
-        delta.add(1, held, rejected)
-        self._count(rule, version, hour).add(1, held, rejected)
-        self._hit_first(rule, version, hour)
+        delta.add(counts.hits, counts.holds, counts.rejects, counts.acts)
+        self.found(rule, version, hour, counts)
 
     def _count(self, rule: str, version: str, hour: datetime) -> Counts:
         by_version = self._known.setdefault(rule, defaultdict(dict)).setdefault(hour, {})
@@ -137,56 +149,84 @@ class Tallies:
 def brake(
     verdict: VerdictGiven,
     tallies: Mapping[str, Tally],
-    limits: Mapping[str, Limits],
+    rules: Mapping[str, Rule],
     brakes: Brakes,
     at: datetime,
 ) -> VerdictGiven:
-    """The verdict with those rejects turned into holds that a brake stops. Pure.
+    """The verdict with those findings made less of that a brake stops. Pure.
 
-    `tallies` and `limits` are by rule, of the rules that reject. A braked finding holds, says that
-    it `would` reject, and in `detail` which brake stopped it at which count. Holds stay holds: no
-    brake lets a comment through.
+    `tallies` are by rule, of those that `may_brake`; `rules` what is stated of them. A braked
+    finding says what it `would` have done, and in `detail` which brake stopped it at which count.
     """
-    if verdict.action != "reject":
+    if not tallies:
         return verdict
     findings = [
-        _braked(found, tallies[found.rule], limits.get(found.rule, NO_LIMITS), brakes, at)
-        if found.action == "reject" and found.rule in tallies
+        _braked(found, rules[found.rule], tallies[found.rule], brakes, at)
+        if found.rule in tallies
         else found
         for found in verdict.findings
     ]
     return fold(findings, verdict.ruleset)
 
 
+def may_brake(found: FindingSeen, rule: Rule | None, brakes: Brakes) -> bool:
+    """Whether a brake might stop this finding: of a live rule, and not the machinery's."""
+    if rule is None or rule.status != "live" or not is_hit(found):
+        return False
+    if found.action == "reject":
+        return True
+    if rule.effect.action == "reject":
+        return False  # held for want of a value, or braked before: that stays
+    return (rule.limits != NO_LIMITS and bool(_acts(found))) or (
+        found.action == "hold" and brakes.holds_per_hour > 0
+    )
+
+
 def _braked(
-    found: FindingSeen, tally: Tally, limits: Limits, brakes: Brakes, at: datetime
+    found: FindingSeen, rule: Rule, tally: Tally, brakes: Brakes, at: datetime
 ) -> FindingSeen:
-    by, count = _stopped(tally, limits, brakes, at)
+    by, count = _stopped(found.action, tally, rule.limits, brakes, at)
     if not by:
         return found
     detail: dict[str, Any] = {**found.detail, "braked": by, "hits": count}
-    return structs.replace(found, action="hold", would="reject", detail=detail)
+    if found.action == "reject":
+        return structs.replace(found, action="hold", would="reject", detail=detail)
+    effects = {name: value for name, value in found.effects.items() if name not in _ASKING}
+    would = "hold" if found.action == "hold" else found.would
+    return structs.replace(found, action="note", would=would, detail=detail, effects=effects)
 
 
-def _stopped(tally: Tally, limits: Limits, brakes: Brakes, at: datetime) -> tuple[str, int]:
+def _stopped(
+    action: str, tally: Tally, limits: Limits, brakes: Brakes, at: datetime
+) -> tuple[str, int]:
     """(the brake, the count that it stopped at); ("", 0) where none does."""
-    new = hour_of(at) - datetime.fromisoformat(tally.first_hit) < timedelta(
-        days=brakes.probation_days
-    )
-    hits = tally.hits_in_day
-    if (
-        new
-        and hits >= brakes.probation_hits
-        and hits * 100 > brakes.probation_percent * tally.comments_in_day
-    ):
-        return "probation", hits
-    if limits.per_hour is not None and tally.rejects_in_hour >= limits.per_hour:
-        return "per_hour", tally.rejects_in_hour
-    if limits.per_day is not None and tally.rejects_in_day >= limits.per_day:
-        return "per_day", tally.rejects_in_day
-    if brakes.rejects_per_hour and tally.all_rejects_in_hour >= brakes.rejects_per_hour:
-        return "quota", tally.all_rejects_in_hour
-    return "", 0
+    if action == "reject":
+        new = hour_of(at) - datetime.fromisoformat(tally.first_hit) < timedelta(
+            days=brakes.probation_days
+        )
+        hits = tally.hits_in_day
+        if (
+            new
+            and hits >= brakes.probation_hits
+            and hits * 100 > brakes.probation_percent * tally.comments_in_day
+        ):
+            return "probation", hits
+    if limits.per_hour is not None and tally.acts_in_hour >= limits.per_hour:
+        return "per_hour", tally.acts_in_hour
+    if limits.per_day is not None and tally.acts_in_day >= limits.per_day:
+        return "per_day", tally.acts_in_day
+    most, used = {
+        "reject": (brakes.rejects_per_hour, tally.all_rejects_in_hour),
+        "hold": (brakes.holds_per_hour, tally.all_holds_in_hour),
+    }.get(action, (0, 0))
+    return ("quota", used) if most and used >= most else ("", 0)
+
+
+def _acts(found: FindingSeen) -> int:
+    """Whether the rule did something: rejected, held, or asked something of people."""
+    if found.shadow or "braked" in found.detail:
+        return 0
+    return int(found.action != "note" or any(name in found.effects for name in _ASKING))
 
 
 def is_hit(found: FindingSeen) -> bool:
@@ -196,12 +236,17 @@ def is_hit(found: FindingSeen) -> bool:
     return not (found.action == "note" and not found.would and "unknown" in found.detail)
 
 
-def rejecting(ruleset: Ruleset) -> tuple[Version, ...]:
+def brakeable(ruleset: Ruleset, brakes: Brakes) -> tuple[Version, ...]:
     """The rules that brakes might stop."""
     return tuple(
         (one.rule.id, one.version)
         for one in ruleset.compiled
-        if one.rule.status == "live" and one.rule.effect.action == "reject"
+        if one.rule.status == "live"
+        and (
+            one.rule.effect.action == "reject"
+            or one.rule.limits != NO_LIMITS
+            or (one.rule.effect.action == "hold" and brakes.holds_per_hour > 0)
+        )
     )
 
 

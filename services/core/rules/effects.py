@@ -1,6 +1,7 @@
 """What follows from a verdict beside its action: labels, notices, a limit on the author, a score.
 
-Effects are data in the findings. A rule in the shadow has none; a brake takes none away.
+Effects are data in the findings. A rule in the shadow has none; a brake takes away those that
+ask something of people, where it makes a hold a note.
 """
 
 from __future__ import annotations

@@ -95,7 +95,8 @@ class Then(Declared, frozen=True, kw_only=True):
 
 
 class Limits(Declared, frozen=True, kw_only=True):
-    """Rejects of this rule; beyond them it holds instead."""
+    """Actions of this rule: beyond them it does less (reject: hold; hold: note; no notices and no
+    limits on authors)."""
 
     per_hour: Annotated[int, Meta(ge=1)] | None = None
     per_day: Annotated[int, Meta(ge=1)] | None = None

@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from functools import cached_property
 from typing import Any
 
 from services.core.errors import BadRuleset
@@ -81,7 +82,11 @@ class Ruleset:
         return self.hash if not self.off else f"{self.hash}-{'-'.join(sorted(self.off))}"
 
     def rule(self, id: str) -> Rule | None:
-        return next((rule for rule in self.rules if rule.id == id), None)
+        return self._by_id.get(id)
+
+    @cached_property
+    def _by_id(self) -> dict[str, Rule]:
+        return {rule.id: rule for rule in self.rules}
 
     def without(self, ids: Iterable[str]) -> Ruleset:
         """The same with these rules switched off: how the live side parts with one that fails."""
@@ -163,6 +168,14 @@ def _compile(stated: Stated, builder: Builder, lists: Mapping[str, str]) -> Comp
         raise stated.at(
             ("when",),
             f"`{may_miss[0]}` may be unknown: state `on_missing` as match, skip or hold",
+        )
+    effect = rule.effect
+    if rule.limits != type(rule.limits)() and not (
+        effect.action in ("hold", "reject") or effect.notify or effect.limit
+    ):
+        raise stated.at(
+            ("limits",),
+            "limits count rejects, holds, notices and limits on authors: `then` does none of them",
         )
     if rule.expires:
         try:

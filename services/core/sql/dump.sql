@@ -60,7 +60,7 @@ FROM outcomes
 ORDER BY discussion COLLATE "C", event_id COLLATE "C", event_digest
 
 -- name: rule_hits
-SELECT rule, hour, version, slot, hits, holds, rejects
+SELECT rule, hour, version, slot, hits, holds, rejects, acts
 FROM rule_hits
 ORDER BY rule COLLATE "C", hour, version COLLATE "C", slot
 

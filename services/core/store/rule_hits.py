@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from services.core import db
 from services.core.db import Connection
-from services.core.rules.brakes import ALL, DAY, Tallies, Version, hour_of
+from services.core.rules.brakes import ALL, DAY, Counts, Tallies, Version, hour_of
 
 _SQL = db.queries("rule_hits")
 
@@ -36,7 +36,8 @@ async def lately(
         hour_of(max(times)),
     )
     for row in rows:
-        tallies.found(row["rule"], row["version"], row["hour"], row["hits"], row["rejects"])
+        counts = Counts(row["hits"], row["holds"], row["rejects"], row["acts"])
+        tallies.found(row["rule"], row["version"], row["hour"], counts)
     return tallies
 
 
@@ -54,6 +55,7 @@ async def add(connection: Connection, partition: int, tallies: Tallies) -> None:
         [counts.hits for _, counts in rows],
         [counts.holds for _, counts in rows],
         [counts.rejects for _, counts in rows],
+        [counts.acts for _, counts in rows],
     )
 
 
