@@ -52,6 +52,8 @@ async def run() -> None:
                 postgres.dsn, postgres.pool_size, statement_timeout_seconds=STATEMENT_SECONDS
             )
         )
+        filling = asyncio.create_task(db.fill(pool))
+        stack.callback(filling.cancel)
         producer = await stack.enter_async_context(Producer(kafka))
         decider = Decider(producer, pool, secret, clock=lambda: datetime.now(UTC))
         rulesets = Rulesets(

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import re
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -70,6 +70,7 @@ async def connect_pool(
     """A pool whose every wait has a deadline: connect 5 s, statements as given, client +1 s.
 
     With `min_size` 0 it connects at the first use, so a process can start while Postgres is away.
+    What is connected stays so: `fill` connects ahead.
     """
     milliseconds = int(statement_timeout_seconds * 1000)
     whole = {}
@@ -82,6 +83,7 @@ async def connect_pool(
         max_size=size,
         timeout=5.0,
         command_timeout=statement_timeout_seconds + 1,
+        max_inactive_connection_lifetime=0,
         server_settings={
             "application_name": "veche",
             "statement_timeout": str(milliseconds),
@@ -122,6 +124,18 @@ async def pool_of(
             await asyncio.wait_for(pool.close(), CLOSE_SECONDS)
         except TimeoutError:
             pool.terminate()
+
+
+async def fill(pool: Pool) -> None:
+    """Connects before anybody waits; one connection is left to whoever asks meanwhile.
+
+    On a busy machine a request's short deadline would break a connect off, and the next request
+    begin it anew. Where the database is away, requests connect once it is back.
+    """
+    async with AsyncExitStack() as stack:
+        with suppress(asyncpg.PostgresError, *UNAVAILABLE):
+            for _ in range(pool.get_max_size() - 1):
+                await stack.enter_async_context(pool.acquire(timeout=5.0))
 
 
 @asynccontextmanager

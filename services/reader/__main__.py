@@ -66,6 +66,8 @@ async def run() -> None:
             statement_timeout_seconds=STATEMENT_SECONDS,
         )
         stack.callback(pool.terminate)
+        filling = asyncio.create_task(db.fill(pool))
+        stack.callback(filling.cancel)
         following: list[Followed] = []
 
         def caught_up() -> bool:

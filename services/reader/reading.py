@@ -10,7 +10,7 @@ from services.core.db import UNAVAILABLE, Connection, Pool
 from services.core.problems import away
 
 STATEMENT_SECONDS = 2.0
-_ACQUIRE_SECONDS = 1.0
+_ACQUIRE_SECONDS = 2.0
 _ALL_SECONDS = 3.0
 """One more second goes by where the server is silent: the connection is given up."""
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import cast
+
 import asyncpg
 import pytest
 
@@ -51,3 +55,35 @@ async def test_a_postgres_that_knows_no_transaction_timeout_is_used_without(
 
 async def refuses(*where: object, **how: object) -> None:
     raise asyncpg.UndefinedObjectError("another parameter")
+
+
+class Counting:
+    """A pool that tells how many of its connections are out at once; `away` after some."""
+
+    def __init__(self, size: int, away_after: int | None = None) -> None:
+        self.size, self.away_after = size, away_after
+        self.out = self.most = 0
+
+    def get_max_size(self) -> int:
+        return self.size
+
+    @asynccontextmanager
+    async def acquire(self, *, timeout: float) -> AsyncIterator[object]:
+        if self.out == self.away_after:
+            raise TimeoutError
+        self.out += 1
+        self.most = max(self.most, self.out)
+        yield object()
+        self.out -= 1
+
+
+async def test_a_pool_connects_ahead_and_leaves_one_to_whoever_asks() -> None:
+    pool = Counting(8)
+    await db.fill(cast(db.Pool, pool))
+    assert (pool.most, pool.out) == (7, 0)
+
+
+async def test_a_database_that_is_away_is_left_to_the_requests() -> None:
+    pool = Counting(8, away_after=3)
+    await db.fill(cast(db.Pool, pool))
+    assert (pool.most, pool.out) == (3, 0)
