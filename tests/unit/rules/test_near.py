@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from random import Random
+from statistics import mean, pstdev
 
 import pytest
 from hypothesis import given
@@ -10,7 +13,7 @@ from hypothesis import strategies as st
 
 from services.core.events import DiscussionKey
 from services.core.rules import History, Submission, load, read
-from services.core.rules.near import alike, signature
+from services.core.rules.near import BITS, LONGEST, SHINGLE, alike, signature
 from services.core.rules.timeline import Timeline
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -61,6 +64,54 @@ def test_other_texts_are_not(other: str) -> None:
 def test_short_texts_are_like_equal_ones_only() -> None:
     assert near("Спасибо за статью!", "спасибо, за статью")
     assert not near("Спасибо за статью!", "Спасибо за статьи!")
+
+
+def estimate(one: str, other: str) -> float:
+    bits = signature(read(one)).bits ^ signature(read(other)).bits
+    return 1 - 2 * bits.bit_count() / BITS
+
+
+def shared(one: str, other: str) -> float:
+    a, b = (
+        {said[n : n + SHINGLE] for n in range(len(said) - SHINGLE + 1)}
+        for said in (read(one).said, read(other).said)
+    )
+    return len(a & b) / len(a | b)
+
+
+def chosen(chance: Random, count: int) -> list[str]:
+    return ["".join(chance.choices("абвгдежзиклмнопрсту", k=6)) for _ in range(count)]
+
+
+def changed(chance: Random, words: Sequence[str], count: int) -> str:
+    places = chance.sample(range(len(words)), count)
+    other = dict(zip(places, chosen(chance, count), strict=True))
+    return " ".join(other.get(n, word) for n, word in enumerate(words))
+
+
+@pytest.mark.parametrize("length", [6, 12, 30, 250])
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.2, 1.0])
+def test_the_estimate_is_as_exact_as_the_document_says(length: int, share: float) -> None:
+    chance = Random(1)
+    errors = []
+    for _ in range(300):
+        words = chosen(chance, length)
+        other = changed(chance, words, round(length * share))
+        errors.append(estimate(" ".join(words), other) - shared(" ".join(words), other))
+    assert abs(mean(errors)) <= 0.015
+    assert pstdev(errors) <= 0.1
+
+
+@pytest.mark.parametrize(("length", "found"), [(8, 0.85), (12, 0.95), (30, 0.98)])
+def test_texts_with_one_other_word_are_found(length: int, found: float) -> None:
+    chance = Random(2)
+    texts = [chosen(chance, length) for _ in range(300)]
+    assert mean(near(" ".join(words), changed(chance, words, 1)) for words in texts) >= found
+
+
+def test_texts_of_one_letter_are_alike_only_where_it_is_the_same() -> None:
+    assert near("а" * 50, "а" * LONGEST)
+    assert not near("а" * 50, "б" * 50)
 
 
 @given(st.text(max_size=300))
