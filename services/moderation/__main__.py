@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from collections import Counter
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -19,9 +18,10 @@ from services.core.rules.brakes import brakeable
 from services.moderation import control, decode, learn, queue, rebuild
 from services.moderation.brakes import Braking
 from services.moderation.departures import Departures
+from services.moderation.failures import Failures
 from services.moderation.following import Following
 from services.moderation.handle import Moderation
-from services.moderation.rules import Failures, Rules
+from services.moderation.rules import Rules
 from services.moderation.scores import Models, Scoring
 
 log = logging.getLogger("services.moderation")
@@ -32,7 +32,7 @@ async def run() -> None:
     postgres = settings.Postgres.read(pool_size=8)
     probing = settings.Probes.read(port=9092)
     secret = settings.secret("VECHE_DECISION_SECRET")
-    failures: Failures = Counter()
+    failures = Failures()
     braking = settings.brakes()
 
     def judge_of(ruleset: Ruleset) -> Braking:
@@ -78,7 +78,10 @@ async def run() -> None:
         )
         if not await following.begin(pool, stop):
             return
+        with suppress(*db.UNAVAILABLE):  # else a second later
+            await failures.refresh(pool)
         async with asyncio.TaskGroup() as group:
+            group.create_task(failures.follow(pool, stop))
             group.create_task(queue.watch(pool, stop, lambda: datetime.now(UTC)))
             group.create_task(following.follow(pool, stop))
             group.create_task(models.follow(pool, stop))

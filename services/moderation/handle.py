@@ -36,6 +36,7 @@ from services.core.events import (
 )
 from services.core.rules import History, Submission, Windows, effects
 from services.core.rules.brakes import Version
+from services.core.rules.judge import RULE_ERROR
 from services.core.store import (
     comments,
     dirty,
@@ -44,6 +45,7 @@ from services.core.store import (
     notices,
     outbox,
     outcomes,
+    rule_failures,
     rule_hits,
 )
 from services.moderation.gather import Gathered, gather
@@ -183,6 +185,7 @@ class Moderation:
         )
         if gathered.history.tallies is not None:
             await rule_hits.add(connection, batch.partition, gathered.history.tallies)
+        await rule_failures.add(connection, failed_on(applied))
         await notices.add(connection, told_to(applied))
         await comments.mark_changed(connection, changed)
         await dirty.mark(
@@ -251,6 +254,23 @@ def told_to(applied: Sequence[Applied]) -> list[notices.Notice]:
         for cause, effect in applied
         if effect.outcome is not None
         for channel, rule in effects.notices(given(cause, effect)).items()
+    ]
+
+
+def failed_on(applied: Sequence[Applied]) -> list[rule_failures.Failure]:
+    """Rules that threw or overran their budget."""
+    return [
+        rule_failures.Failure(
+            cause.key,
+            effect.outcome.comment,
+            found.detail["rule"],
+            found.version,
+            cause.recorded_at,
+        )
+        for cause, effect in applied
+        if effect.outcome is not None and (verdict := given(cause, effect)) is not None
+        for found in verdict.findings
+        if found.rule == RULE_ERROR and found.version
     ]
 
 

@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from datetime import UTC, datetime, time
 from time import perf_counter, thread_time
 
 from services.core import metrics
 from services.core.events import FindingSeen, VerdictGiven
 from services.core.rules import Budget, Facts, Ruleset, Submission, judge
-from services.core.rules.brakes import Version
 from services.core.rules.judge import RULE_ERROR
 from services.core.rules.ruleset import expiring
+from services.moderation.failures import FAILURES, WITHIN, Failures
 
 log = logging.getLogger(__name__)
 
-FAILURES = 5
-"""So many failures of a rule switch it off in this process."""
-
 RULE_SECONDS = 0.05
 """How long one rule may look at one comment."""
-
-
-Failures = Counter[Version]
-"""Of a process, by (rule, version): a rule that failed stays off whatever ruleset comes next."""
 
 
 class Rules:
@@ -37,19 +29,20 @@ class Rules:
         failures: Failures | None = None,
     ) -> None:
         self._budget = Budget(perf_counter, thread_time, rule_seconds)
-        self._failures = Counter() if failures is None else failures
-        known = {(one.rule.id, one.version) for one in ruleset.compiled}
-        off = {rule for rule, version in known if self._failures[rule, version] >= FAILURES}
-        self.ruleset = ruleset.without(off) if off else ruleset
+        self._failures = Failures() if failures is None else failures
+        self._known = {(one.rule.id, one.version) for one in ruleset.compiled}
+        self._off = 0
+        self.ruleset = ruleset
         metrics.RULE_OFF.clear()
-        for rule in off:
-            metrics.RULE_OFF.labels(rule).set(1)
+        self._switch_off()
         metrics.RULE_EXPIRES.clear()
         for rule, day in expiring(ruleset):
             ends = datetime.combine(day, time(), UTC)
             metrics.RULE_EXPIRES.labels(rule).set(ends.timestamp())
 
     def __call__(self, comment: Submission, facts: Facts) -> VerdictGiven:
+        if len(self._failures.off) != self._off:
+            self._switch_off()
         began = perf_counter()
         try:
             verdict = judge(comment, facts, self.ruleset, self._budget)
@@ -66,12 +59,23 @@ class Rules:
 
     def _failed(self, comment: Submission, finding: FindingSeen) -> None:
         rule = str(finding.detail["rule"])
-        self._failures[rule, finding.version] += 1
         log.error(
             "rule %s failed on comment %s of %s: %s",
             rule, comment.comment, comment.discussion, finding.detail["error"],
         )  # fmt: skip
-        if self._failures[rule, finding.version] == FAILURES:
-            self.ruleset = self.ruleset.without([rule])
+        if self._failures.failed(rule, finding.version, comment):
+            self._switch_off()
+
+    def _switch_off(self) -> None:
+        """What failed too often, here or elsewhere, whatever ruleset it stands in."""
+        self._off = len(self._failures.off)
+        off = {rule for rule, _ in self._known & self._failures.off} - self.ruleset.off
+        if not off:
+            return
+        self.ruleset = self.ruleset.without(off)
+        for rule in sorted(off):
             metrics.RULE_OFF.labels(rule).set(1)
-            log.error("rule %s is switched off after %d failures", rule, FAILURES)
+            log.error(
+                "rule %s is switched off: it failed on %d comments within %d h",
+                rule, FAILURES, WITHIN.total_seconds() // 3600,
+            )  # fmt: skip

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import random
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,6 +22,7 @@ from services.core.rules.brakes import Brakes, brakeable
 from services.core.store import notices
 from services.moderation.brakes import Braking
 from services.moderation.departures import Departures
+from services.moderation.failures import Failures
 from services.moderation.handle import Moderation
 from services.moderation.rules import Rules
 
@@ -31,6 +33,7 @@ TABLES = {
     "author_totals": "site, author, slot",
     "author_limits": "site, author, slot",
     "rule_hits": "rule, hour, version, slot",
+    "rule_failures": "discussion, comment, rule, version",
 }
 NOTICES = (
     "SELECT discussion, comment, revision, channel, site, rule, recorded_at FROM notices"
@@ -172,7 +175,7 @@ async def test_batches_of_one_and_of_all_brake_and_limit_alike(
     )
     assert {found["rule"] for found in seen if "braked" in found["detail"]} == set(BRAKED)
     assert {"limited", "rude", "scored", "shaded"} <= {found["rule"] for found in seen}
-    assert all(one_by_one.values())
+    assert all(rows for name, rows in one_by_one.items() if name != "rule_failures")
 
 
 async def test_a_rebuild_takes_brakes_and_effects_as_they_were_recorded(
@@ -250,6 +253,37 @@ async def test_the_quota_of_holds_spans_rules_and_leaves_what_others_than_rules_
     quota = Brakes(rejects_per_hour=0, holds_per_hour=2, probation_days=0)
     await run(pool, moderation(ruleset, quota), records(told, timedelta(seconds=1)), 9)
     assert await results(pool) == ["held", "held", "published", "held"]
+
+
+async def test_a_rule_that_failed_on_five_comments_is_off_after_a_restart_too(
+    pool: Pool, ruleset: Ruleset
+) -> None:
+    def failing(comment: Submission, facts: Facts) -> events.VerdictGiven:
+        found = events.FindingSeen(
+            rule="rule_error", action="hold", detail={"rule": "ad", "error": "E"}, version="v1"
+        )
+        return events.VerdictGiven(action="hold", ruleset="h", findings=[found])
+
+    handle = Moderation(LiveJudge(failing), ruleset.windows)
+    told = [opened("d1"), *(said(f"c{n}", "Слон", by=f"r{n}") for n in range(4))]
+    told += [edited("c1", "Слоны", n, by="r1") for n in range(5)]  # the same comment
+    rows = records(told, timedelta(seconds=1))
+    with suppress(ConnectionResetError):  # a transaction that is tried again
+        async with db.transaction(pool) as connection:
+            await handle(connection, Batch("comments.v1", 2, rows))
+            raise ConnectionResetError
+    await run(pool, handle, rows, 3)
+    failures = Failures()
+    await failures.refresh(pool)
+    assert failures.off == set()
+    # The day after: four of those do not count any more, so it takes five.
+    late = [said(f"e{n}", "Слон", by=f"s{n}") for n in range(5)]
+    for n, event in enumerate(late):
+        assert failures.off == set()
+        at = NOON + timedelta(days=1, minutes=1 + n)
+        await run(pool, handle, [Record(100 + n, at, event)], 1)
+        await failures.refresh(pool)
+    assert failures.off == {("ad", "v1")}
 
 
 async def test_an_author_is_limited_for_as_long_as_the_rule_says(

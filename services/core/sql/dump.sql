@@ -64,6 +64,11 @@ SELECT rule, hour, version, slot, hits, holds, rejects, acts
 FROM rule_hits
 ORDER BY rule COLLATE "C", hour, version COLLATE "C", slot
 
+-- name: rule_failures
+SELECT discussion, comment, rule, version, recorded_at
+FROM rule_failures
+ORDER BY discussion COLLATE "C", comment COLLATE "C", rule COLLATE "C", version COLLATE "C"
+
 -- name: author_limits
 SELECT site, author, slot, until
 FROM author_limits
