@@ -10,7 +10,9 @@ import yaml
 from services.core import settings, topics
 
 ROOT = Path(__file__).parents[2]
-SETTINGS = (ROOT / "services" / "core" / "settings.py").read_text("utf-8")
+SETTINGS = "".join(
+    file.read_text("utf-8") for file in (ROOT / "services" / "core" / "settings").glob("*.py")
+)
 CADDYFILE = (ROOT / "deploy" / "caddy" / "Caddyfile").read_text("utf-8")
 PAGE = (ROOT / "docs" / "configuration.md").read_text("utf-8")
 ROWS = {
@@ -44,7 +46,7 @@ def test_settings_name_no_variable_that_they_do_not_read() -> None:
 
 
 def test_defaults_are_those_of_the_code() -> None:
-    stated = re.findall(rf'_(?:whole|port)\(env, "({NAME})", ([0-9_]+)\)', SETTINGS)
+    stated = re.findall(rf'(?:whole|tcp_port)\(env, "({NAME})", ([0-9_]+)\)', SETTINGS)
     assert stated
     for name, default in stated:
         assert ROWS[name].split(" | ")[1] == default.replace("_", ""), name
