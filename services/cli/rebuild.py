@@ -17,22 +17,14 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from services.cli import dump, record, secrets, target
-from services.core import consume, db, topics
-from services.core.errors import Misconfigured, VecheError
+from services.cli import dump, rebuildable, record, secrets, target
+from services.core import db, topics
+from services.core.errors import VecheError
 from services.core.produce import home_partition
 from services.core.settings import ROOT, Kafka, Local, environment
 from services.core.store import fences
 from services.core.store import rebuild as store
 from services.embedded.child import Child
-
-INPUTS = {
-    topics.CONTROL: topics.MODERATION_GROUP,
-    topics.COMMENTS: topics.MODERATION_GROUP,
-    topics.VOTES: topics.COUNTERS_GROUP,
-    topics.VIEWS: topics.COUNTERS_GROUP,
-}
-"""Input topic → the consumer group whose fence holds."""
 
 STATEMENT_SECONDS = 3600.0
 LOOK_SECONDS = 0.5
@@ -76,12 +68,13 @@ class Rebuild:
         self.console = Console(stderr=True)
 
     async def run(self) -> None:
-        await self._prepare()
+        if await rebuildable.prepare(self.into, self.go_on):
+            self._say("made the database")
         pool = await db.connect_pool(self.into, 2, statement_timeout_seconds=STATEMENT_SECONDS)
         try:
-            held = await self._logs()
-            await self._check_begins(pool, held)
-            ends = await self._live_ends(held) if self.against else {}
+            held = await rebuildable.logs(self.kafka)
+            await rebuildable.check_begins(pool, held, self.go_on)
+            ends = await rebuildable.live_ends(self.against, held) if self.against else {}
             if not self.yes:
                 click.confirm("Rebuild?", abort=True, err=True)
             async with db.transaction(pool) as connection:
@@ -92,7 +85,7 @@ class Rebuild:
             with self._bars() as bars:
                 newest = await record.read(self.kafka, pool, held, bars)
                 # Ends after what was recorded: the cause of every outcome read lies before them.
-                ends = ends or _ends(await self._logs())
+                ends = ends or rebuildable.ends(await rebuildable.logs(self.kafka))
                 async with db.transaction(pool) as connection:
                     await store.put_ends(connection, ends)
                     await store.analyze(connection)
@@ -112,86 +105,6 @@ class Rebuild:
         finally:
             await asyncio.wait_for(pool.close(), 10)
 
-    # --- before
-
-    async def _prepare(self) -> None:
-        """Raises Misconfigured where the database is not one to rebuild into."""
-        if await db.make_database(self.into):
-            self._say("made the database")
-        pool = await db.connect_pool(self.into, 1)
-        try:
-            async with pool.acquire(timeout=5) as connection:
-                holds = await store.holds(connection)
-                others = await store.services_connected(connection)
-        finally:
-            await pool.close()
-        if holds == "other":
-            raise Misconfigured(
-                "the database of --into holds tables that are not Veche's: name another"
-            )
-        if holds == "veche" and not self.go_on:
-            raise Misconfigured(
-                "the database of --into is not empty: name one that does not exist yet, or say "
-                "--continue if it holds a restored backup or an interrupted rebuild"
-            )
-        if self.go_on and holds == "nothing":
-            raise Misconfigured(
-                "--continue finds no backup in the database of --into: leave it out"
-            )
-        if others:
-            raise Misconfigured("services are connected to the database of --into: stop them first")
-        await db.migrate(self.into)
-
-    async def _logs(self) -> dict[str, consume.Log]:
-        names = {*INPUTS, topics.OUTCOMES, topics.STRIPS, topics.FEEDS}
-        names |= {topics.dead_letters_of(name) for name in INPUTS}
-        held = await consume.logs(self.kafka, names)
-        if lacking := sorted(names - held.keys()):
-            raise Misconfigured(f"the cluster lacks {', '.join(lacking)}: it is not Veche's log")
-        return held
-
-    async def _check_begins(self, pool: db.Pool, held: Mapping[str, consume.Log]) -> None:
-        """The log alone where it is whole; else a backup that is no older than its beginning."""
-        for topic in (topics.OUTCOMES, *record.DEAD):
-            begins = [begin for begin, _ in held[topic].ranges.values()]
-            if any(begins) and not self.go_on:
-                raise Misconfigured(
-                    f"{topic} is not whole, so comments would be judged again: restore a backup "
-                    f"into the database and say --continue"
-                )
-        async with pool.acquire(timeout=5) as connection:
-            rows = await fences.every(connection)
-        reached = {(row.topic, row.partition): row.next_offset for row in rows}
-        for topic in INPUTS:
-            for partition, (begin, _) in held[topic].ranges.items():
-                if reached.get((topic, partition), 0) >= begin:
-                    continue
-                if not self.go_on:
-                    raise Misconfigured(
-                        f"{topic}[{partition}] begins at offset {begin}: the log is not whole. "
-                        f"Restore a backup into the database and say --continue"
-                    )
-                raise Misconfigured(
-                    f"the backup ends before {topic}[{partition}]'s log begins "
-                    f"({reached.get((topic, partition), 0)} < {begin}): restore a newer one"
-                )
-
-    async def _live_ends(self, held: Mapping[str, consume.Log]) -> dict[store.Place, int]:
-        """Where the database compared with stands; it must owe nothing."""
-        async with dump.snapshot(self.against) as connection:
-            rows = await fences.every(connection)
-            waiting, parked = await store.unsettled(connection)
-        if waiting:
-            raise Misconfigured(
-                f"{waiting} records wait in the outbox of --against: let its publisher send them"
-            )
-        if parked:
-            raise Misconfigured(
-                f"{parked} votes of --against wait to be settled: let its counters run first"
-            )
-        reached = {(row.topic, row.partition): row.next_offset for row in rows}
-        return {place: reached.get(place, begin) for place, begin in _begins(held).items()}
-
     # --- the children
 
     async def _apply(
@@ -203,7 +116,7 @@ class Rebuild:
         bars: Progress,
     ) -> None:
         """Runs one service in its rebuild mode. Raises VecheError with its last lines."""
-        places = {place: end for place, end in ends.items() if INPUTS[place[0]] == name}
+        places = {place: end for place, end in ends.items() if rebuildable.INPUTS[place[0]] == name}
         child = Child(
             name,
             [sys.executable, "-m", f"services.{name}"],
@@ -301,14 +214,6 @@ class Rebuild:
             console=self.console,
         ) as bars:
             yield bars
-
-
-def _begins(held: Mapping[str, consume.Log]) -> dict[store.Place, int]:
-    return {(topic, p): begin for topic in INPUTS for p, (begin, _) in held[topic].ranges.items()}
-
-
-def _ends(held: Mapping[str, consume.Log]) -> dict[store.Place, int]:
-    return {(topic, p): end for topic in INPUTS for p, (_, end) in held[topic].ranges.items()}
 
 
 def _keys() -> dict[str, str]:
