@@ -80,7 +80,7 @@ class Leases:
                 else:
                     self._until.pop(shard, None)
         if self.held() != before:
-            _log.info("works on shards %s; %d publishers alive", self.held(), alive)
+            _log.info("works on shards %s; publishers alive: %d", self.held(), alive)
 
     async def _give_back(self) -> None:
         held, self._until = list(self._until), {}

@@ -52,7 +52,7 @@ async def run() -> None:
     kafka, http, probing = settings.Kafka.read(), settings.Http.read(), settings.Probes.read()
     postgres, bounds = settings.Postgres.read(pool_size=8), settings.Reader.read()
     for group in (kafka, http, postgres, bounds):
-        log.info("%s: %s", type(group).__name__.lower(), settings.masked(group))
+        log.debug("%s: %s", type(group).__name__.lower(), settings.masked(group))
     issuers = Issuers.load(settings.Trust.read().issuers_file)
     secret_receipt = settings.secret("VECHE_RECEIPT_SECRET")
     by_rule = dict(rule_reasons(settings.rules_texts(settings.rules_dir())))

@@ -14,6 +14,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition, errors
 from services.core import db, metrics
 from services.core.consume import cluster
 from services.core.consume.timing import Timing
+from services.core.consume.together import Together
 from services.core.db import Connection, Pool
 from services.core.errors import Fenced, PartitionStopped
 from services.core.store import fences
@@ -41,6 +42,7 @@ class Claim:
         *,
         owner: str,
         timing: Timing,
+        together: Together,
     ) -> None:
         self._client = client
         self._pool = pool
@@ -49,6 +51,7 @@ class Claim:
         self._place = place
         self._owner = owner
         self._timing = timing
+        self._together = together
         self._label = (topic, str(place.partition))
 
         self.fence: fences.Fence | None = None
@@ -59,6 +62,10 @@ class Claim:
 
     def __str__(self) -> str:
         return f"{self._topic}[{self._place.partition}]"
+
+    def say(self, level: int, what: str) -> None:
+        """Logs `what` behind the partition's name, with all of whom it is said in this second."""
+        self._together.say(level, what, self._topic, self._place.partition)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
@@ -104,7 +111,8 @@ class Claim:
         self.check_identity()
         self._client.seek(self._place, fence.next_offset)
         self._client.resume(self._place)
-        log.info("%s claimed at offset %d, epoch %d", self, fence.next_offset, fence.epoch)
+        log.debug("%s claimed at offset %d, epoch %d", self, fence.next_offset, fence.epoch)
+        self.say(logging.INFO, "claimed")
 
     async def _topic_id(self) -> UUID:
         found = await cluster.topic_ids(self._client._client, [self._place.topic])
@@ -139,7 +147,7 @@ class Claim:
 
     def lost(self) -> None:
         metrics.FENCED.labels(self._topic).inc()
-        log.warning("%s belongs to another process now: leaving the group to join again", self)
+        self.say(logging.WARNING, "belongs to another process now: leaving the group to join again")
 
     async def out_of_range(self) -> None:
         assert self.fence is not None

@@ -26,6 +26,7 @@ from services.core.consume import cluster
 from services.core.consume.batch import AnySource
 from services.core.consume.partition import PartitionLoop
 from services.core.consume.timing import Timing
+from services.core.consume.together import Together
 from services.core.db import Pool
 
 log = logging.getLogger(__name__)
@@ -61,6 +62,7 @@ class Consumer:
         self._sources = {kafka.topic(source.topic): source for source in sources}
         self._timing = timing or Timing.within(kafka.session_timeout_ms / 1000)
         self._on_stuck = on_stuck
+        self._together = Together()
         self.owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
         self._loops: dict[TopicPartition, PartitionLoop] = {}
         self._joined = False
@@ -110,11 +112,12 @@ class Consumer:
                             await stop.wait()
                     pause = min(self._timing.backoff_limit, pause * 2)
         finally:
+            self._together.flush()
             ended.set()
 
     def _note(self, error: Exception) -> None:
         self._beats += 1
-        reason = f"{type(error).__name__}: {error}"
+        reason = f"{type(error).__name__}: {str(error) or 'no answer in time'}"
         if self._failing is None:
             log.warning("group %s: %s; trying again", self._group, reason)
         self._failing = reason
@@ -208,6 +211,7 @@ class Consumer:
                 owner=self.owner,
                 timing=self._timing,
                 leave=self._leave,
+                together=self._together,
             )
 
     async def _drain(self, places: Iterable[TopicPartition]) -> None:
@@ -220,7 +224,7 @@ class Consumer:
             async with asyncio.timeout(5.0):
                 await client.stop()
         except (errors.KafkaError, TimeoutError, OSError) as error:
-            log.warning("leaving group %s: %r", self._group, error)
+            log.warning("leaving group %s: %s", self._group, str(error) or "no answer in time")
             with suppress(errors.KafkaError, TimeoutError, OSError):
                 if client._fetcher is not None:
                     async with asyncio.timeout(1.0):
@@ -295,7 +299,8 @@ class Consumer:
                 ids = await cluster.topic_ids(client._client, self._sources)
         except (errors.KafkaError, TimeoutError, OSError) as error:
             if not self._away:
-                log.warning("group %s: Kafka does not answer: %r", self._group, error)
+                reason = str(error) or "not in time"
+                log.warning("group %s: Kafka does not answer: %s", self._group, reason)
             self._away = True
             return
         if self._away:

@@ -18,6 +18,7 @@ from services.core.consume.batch import AnySource
 from services.core.consume.claim import Claim, Moved
 from services.core.consume.intake import Intake
 from services.core.consume.timing import Timing
+from services.core.consume.together import Together
 from services.core.db import Pool
 from services.core.errors import Fenced, PartitionStopped
 
@@ -38,6 +39,7 @@ class PartitionLoop:
         owner: str,
         timing: Timing,
         leave: Callable[[], None],
+        together: Together,
     ) -> None:
         self._timing = timing
         self._leave = leave
@@ -46,7 +48,9 @@ class PartitionLoop:
         """Grows whenever an attempt ends, well or badly."""
         self.failing: str | None = None
 
-        self.claim = Claim(client, pool, group, source.topic, place, owner=owner, timing=timing)
+        self.claim = Claim(
+            client, pool, group, source.topic, place, owner=owner, timing=timing, together=together
+        )
         self._intake = Intake(client, group, source, place, claim=self.claim, timing=timing)
         self._backoff = timing.backoff
         self._stopping = False
@@ -160,7 +164,7 @@ class PartitionLoop:
         metrics.LAST_ATTEMPT.set_to_current_time()
         self._backoff = self._timing.backoff
         if self.failing is not None:
-            log.info("%s goes on", self)
+            self.claim.say(logging.INFO, "goes on")
             self.failing = None
 
     async def _ended_badly(self, error: Exception, bug: str = "") -> None:
@@ -171,7 +175,7 @@ class PartitionLoop:
             if bug:
                 log.error("%s: %s stops it until it is fixed", self, bug, exc_info=error)
             else:
-                log.warning("%s waits: %s", self, reason)
+                self.claim.say(logging.WARNING, f"waits: {reason}")
         self.failing = reason
         pause = self._backoff * random.uniform(0.5, 1.0)  # noqa: S311
         self._backoff = min(self._timing.backoff_limit, self._backoff * 2)

@@ -184,7 +184,8 @@ class Tail:
     def _lost(self, error: Exception) -> None:
         self.connected = False
         if not self._failing:
-            log.warning("tail of %s: %r; trying again", self._topic, error)
+            reason = str(error) or "no answer in time"
+            log.warning("tail of %s: %s; trying again", self._topic, reason)
             self._failing = True
 
     def _found(self) -> None:
