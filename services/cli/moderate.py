@@ -124,12 +124,13 @@ def _by_words(list_: Path, lang: Language | None) -> Judge:
 
 def _by_rules(folder: Path) -> Judge:
     ruleset = load(rules_texts(folder))
-    timeline = Timeline(ruleset.windows)
+    timeline = Timeline(ruleset.windows, edits=False)
 
     def said(comment: Submission) -> Iterator[_Said]:
-        facts = timeline.facts(comment, windows=comment.at != _EPOCH)
+        timed = comment.at != _EPOCH
+        facts = timeline.facts(comment, windows=timed)
         verdict_given = judge(comment, facts, ruleset)
-        timeline.written(comment, STATUS[verdict_given.action])
+        timeline.written(comment, STATUS[verdict_given.action], windows=timed)
         for finding in verdict_given.findings:
             if "unknown" in finding.detail and finding.action == "note":
                 continue

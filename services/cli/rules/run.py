@@ -167,7 +167,7 @@ class Run:
             status = given.get(seen)
             if status is None:
                 status = given[seen] = STATUS[replay.verdict(seen, ruleset)]
-            timeline.written(comment, status)
+            timeline.written(comment, status, windows=not timeless)
             yield told, seen
 
 

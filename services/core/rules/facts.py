@@ -64,6 +64,8 @@ class Windows(NamedTuple):
     near: timedelta = timedelta()
     near_most: int = 0
     """Uses of nearly the same text that are looked at, of each band."""
+    standing: bool = False
+    """Whether a rule asks how an author's comments stand."""
     first: bool = False
     """Whether a rule asks since when an author writes."""
     karma: bool = False

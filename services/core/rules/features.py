@@ -161,6 +161,8 @@ FACTS: dict[str, Fact] = {
 SHARES = frozenset({"text.upper", "text.digits", "text.non_letters"})
 """Those that run from 0 to 1."""
 
+OF_STANDING = ("author.published", "author.rejected")
+
 OF_DISCUSSIONS = ("discussion.comments", "discussion.age_hours")
 
 OF_REPORTS = ("reports.count", "reports.weight")

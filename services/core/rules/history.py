@@ -10,7 +10,7 @@ from bisect import bisect_right, insort
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from services.core.events import Policy
 from services.core.rules.facts import LIMITED_UNTIL, Facts, Submission, Use, Value, Windows, answer
@@ -122,14 +122,18 @@ class History:
             known = self.signatures[reading.body_hash] = signature(reading)
         return known
 
-    def forget_near(self, before: datetime) -> None:
-        """What no window reaches any more."""
+    def forget(self, now: datetime) -> None:
+        """What no window reaches any more, and what only a store would ask for."""
+        windows = self.windows
         self.signatures.clear()
         self.new_near.clear()
-        for band, uses in list(self._near.items()):
-            del uses[: bisect_right(uses, before, key=lambda use: use.at)]
-            if not uses:
-                del self._near[band]
+        self.deltas.clear()
+        if not windows.first:
+            self._first.clear()
+        _forget(self._recent, now - windows.recent if windows.recent_most else None)
+        _forget(self._own_copies, now - windows.copies if windows.own_copies_most else None)
+        _forget(self._site_copies, now - windows.copies if windows.site_copies_most else None)
+        _forget(self._near, now - windows.near if windows.near_most else None)
 
     def written(self, submission: Submission) -> None:
         """Takes in a revision that was stored, whatever its verdict."""
@@ -246,6 +250,16 @@ def _add(uses: list[_Used], use: _Used) -> None:
     position = bisect_right(uses, use)
     if not position or uses[position - 1] != use:
         insort(uses, use)
+
+
+def _forget(kept: dict[Any, list[_Used]], before: datetime | None) -> None:
+    """Uses up to then; all of them where no rule asks."""
+    if before is None:
+        kept.clear()
+    for key, uses in list(kept.items()):
+        del uses[: bisect_right(uses, before, key=lambda use: use.at)]
+        if not uses:
+            del kept[key]
 
 
 def _newest(

@@ -29,7 +29,7 @@ from services.core.rules.detect import DETECTORS
 from services.core.rules.document import Stated, stated_rules
 from services.core.rules.expression import Comparison, Holds
 from services.core.rules.facts import Submission, Windows
-from services.core.rules.features import OF_DISCUSSIONS, OF_REPORTS
+from services.core.rules.features import OF_DISCUSSIONS, OF_REPORTS, OF_STANDING
 from services.core.rules.near import BANDS
 from services.core.rules.reading import read
 from services.core.rules.rule import Rule
@@ -292,6 +292,7 @@ def _windows(comparisons: Sequence[Comparison], reports: bool) -> Windows:
         site_copies_most=most["site"],
         near=near,
         near_most=-(-most["near"] // BANDS),
+        standing=any(each.key in OF_STANDING for each in comparisons),
         first=first,
         karma=any(each.key == "author.karma" for each in comparisons),
         discussion=any(each.key in OF_DISCUSSIONS for each in comparisons),

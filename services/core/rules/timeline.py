@@ -1,7 +1,9 @@
 """Facts computed anew from a file of comments, in event-time order, without a database.
 
-What moderation reads from Postgres, this keeps in memory: who wrote what and when. An author's
-standing follows the verdicts given here, or what a line states (`status`).
+What moderation reads from Postgres, this keeps in memory: who wrote what and when, for as long as
+the rules' longest window reaches. An author's standing follows the verdicts given here, or what a
+line states (`status`); where a rule asks for it, or for the author's age, an entry of every author
+stays.
 """
 
 from __future__ import annotations
@@ -19,7 +21,10 @@ _FORGET_EVERY = 1_000
 
 
 class Timeline:
-    def __init__(self, windows: Windows) -> None:
+    """`edits`: whether comments come in further revisions; then every comment's status stays."""
+
+    def __init__(self, windows: Windows, *, edits: bool = True) -> None:
+        self._edits = edits
         self._history = History(windows)
         self._written = 0
         self._visible: Counter[tuple[str, str]] = Counter()
@@ -46,24 +51,29 @@ class Timeline:
             values = {key: value for key, value in values.items() if key in _TIMELESS}
         return Facts({**values, **stated} if stated else values)
 
-    def written(self, submission: Submission, status: str) -> None:
+    def written(self, submission: Submission, status: str, *, windows: bool = True) -> None:
         """Takes in a revision whose verdict comes to `published`, `pending` or `rejected`.
 
-        An edit moves its comment, which counts once; what was published stays in view.
+        An edit moves its comment, which counts once; what was published stays in view. Without a
+        time (`windows`) no window will count it.
         """
-        self._history.written(submission)
-        self._written += 1
-        of_discussion = self._status.setdefault(submission.discussion, {})
-        before = of_discussion.get(submission.comment) if submission.revision > 1 else None
-        if before == "published":
-            status = before
-        of_discussion[submission.comment] = status
-        if status == "published" and before != status:
+        asked = self._history.windows
+        before = None
+        if self._edits:
+            of_discussion = self._status.setdefault(submission.discussion, {})
+            before = of_discussion.get(submission.comment) if submission.revision > 1 else None
+            if before == "published":
+                status = before
+            of_discussion[submission.comment] = status
+        if asked.discussion and status == "published" and before != status:
             self._visible[submission.site, submission.discussion] += 1
-        windows = self._history.windows
-        if windows.near_most and self._written % _FORGET_EVERY == 0:
-            self._history.forget_near(submission.at - windows.near)
-        self._history.moved((submission.site, submission.author), before, status)
+        if asked.standing:
+            self._history.moved((submission.site, submission.author), before, status)
+        if windows:
+            self._history.written(submission)
+        self._written += 1
+        if self._written % _FORGET_EVERY == 0:
+            self._history.forget(submission.at)
 
 
 _TIMELESS = frozenset({"author.published", "author.rejected"})
