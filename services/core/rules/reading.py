@@ -49,15 +49,14 @@ class Cluster(NamedTuple):
 
 
 _ODD_AT = attrgetter("at")
-_cluster = Cluster._make
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
     original: str
     folded: str
-    odd: Sequence[Cluster]
-    """What did not fold one to one to itself or its lower case, in order."""
+    odd: bool
+    """Whether something may not have folded one to one to itself or its lower case."""
     tokens: Sequence[str]
     """What stands between white space in the folded text, in order."""
     said: str
@@ -78,10 +77,11 @@ class Reading:
 
     def _origin(self, at: int) -> Span:
         """Of one folded code point."""
-        before = bisect_right(self.odd, at, key=_ODD_AT) - 1
+        clusters = _clusters(self.original)
+        before = bisect_right(clusters, at, key=_ODD_AT) - 1
         if before < 0:
             return (at, at + 1)
-        cluster = self.odd[before]
+        cluster = clusters[before]
         beyond = at - cluster.at - cluster.size
         if beyond < 0:
             return (cluster.start, cluster.stop)
@@ -89,7 +89,8 @@ class Reading:
 
 
 def read(text: str) -> Reading:
-    folded, odd = _fold(text)
+    odd = _ODD.search(text) is not None
+    folded = _fold(text) if odd else _lower(text)
     tokens = folded.split()
     said = " ".join(_WORD.findall(folded))
     same = (said or "".join(tokens)).encode("utf-8", "surrogatepass")
@@ -97,14 +98,20 @@ def read(text: str) -> Reading:
 
 
 def folded(text: str) -> str:
-    return _fold(text)[0]
+    return _lower(text) if _ODD.search(text) is None else _fold(text)
 
 
-def _fold(text: str) -> tuple[str, Sequence[Cluster]]:
-    if _ODD.search(text) is None:
-        return _lower(text), ()
-    characters: list[str] = []
+@lru_cache(maxsize=2)
+def _clusters(text: str) -> Sequence[Cluster]:
+    """Where each odd one went: asked only of a text with findings, for their spans."""
     clusters: list[Cluster] = []
+    _fold(text, clusters)
+    return clusters
+
+
+def _fold(text: str, clusters: list[Cluster] | None = None) -> str:
+    """Puts into `clusters` what did not fold one to one."""
+    characters: list[str] = []
     done = at = 0
     combining = unicodedata.combining
     for odd in _ODD.finditer(text):
@@ -113,20 +120,15 @@ def _fold(text: str) -> tuple[str, Sequence[Cluster]]:
             start -= 1
         characters.append(_lower(text[done:start]))
         at += start - done
-        if end - start == 1 and not combining(text[start]):
-            seen = _cached(text[start])
-            characters.append(seen)
-            clusters.append(_cluster((at, len(seen), start, end)))
-            at += len(seen)
-            start = end
-        elif not any(map(combining, text[start:end])):
+        if not any(map(combining, text[start:end])):
             alone = list(map(_cached, text[start:end]))
-            sizes = list(map(len, alone))
-            places = accumulate(sizes, initial=at)
-            stops = range(start + 1, end + 1)
-            clusters += map(_cluster, zip(places, sizes, range(start, end), stops, strict=False))
             characters += alone
-            at += sum(sizes)
+            if clusters is not None:
+                sizes = list(map(len, alone))
+                places = accumulate(sizes, initial=at)
+                stops = range(start + 1, end + 1)
+                clusters += map(Cluster, places, sizes, range(start, end), stops)
+                at += sum(sizes)
             start = end
         while start < end:
             # A letter and the marks that combine with it fold together: и + breve is й.
@@ -136,13 +138,13 @@ def _fold(text: str) -> tuple[str, Sequence[Cluster]]:
             fold = _cached if stop - start <= _CACHED_CODE_POINTS else _long
             seen = fold(text[start:stop])
             characters.append(seen)
-            size = len(seen)
-            clusters.append(_cluster((at, size, start, stop)))
-            at += size
+            if clusters is not None:
+                clusters.append(Cluster(at, len(seen), start, stop))
+                at += len(seen)
             start = stop
         done = end
     characters.append(_lower(text[done:]))
-    return "".join(characters), clusters
+    return "".join(characters)
 
 
 def _lower(text: str) -> str:

@@ -134,4 +134,4 @@ def asks_facts(ruleset: Ruleset) -> bool:
 
 def unread(body_hash: bytes) -> Reading:
     """Stands for a reading where only the text's hash matters."""
-    return Reading("", "", (), (), "", body_hash)
+    return Reading("", "", False, (), "", body_hash)
