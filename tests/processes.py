@@ -32,7 +32,7 @@ secret = "{portal_secret}"
 
 [[issuer]]
 iss = "{moderators}"
-sites = ["gazette", "herald"]
+sites = ["gazette", "herald", "*"]
 roles = ["moderator", "admin"]
 algorithms = ["HS256"]
 secret = "{moderators_secret}"

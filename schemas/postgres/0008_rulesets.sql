@@ -25,6 +25,7 @@ CREATE TABLE ruleset_proposals (
     author text NOT NULL,
     reason text NOT NULL,
     rejects text[] NOT NULL,
+    reach text[] NOT NULL,
     effect text NOT NULL,
     state text NOT NULL DEFAULT 'open'
         CONSTRAINT state_known CHECK (state IN ('open', 'activated', 'withdrawn')),
@@ -34,6 +35,8 @@ CREATE TABLE ruleset_proposals (
 );
 COMMENT ON COLUMN ruleset_proposals.rejects IS 'Live rules whose reject is new or changed: not empty asks for a second person';
 
--- `undo` asks which comments a rule's version decided on.
-CREATE INDEX outcomes_findings ON outcomes USING gin ((verdict -> 'findings') jsonb_path_ops)
+COMMENT ON COLUMN ruleset_proposals.reach IS 'Sites whose rules change, * for all: who approves must have a right to each';
+
+-- `undo` pages through what rules stopped, and looks at each outcome once.
+CREATE INDEX outcomes_stopped ON outcomes (recorded_at, discussion, event_id)
     WHERE verdict IS NOT NULL AND result IN ('held', 'rejected');

@@ -26,7 +26,7 @@ secret = "{portal_secret}"
 
 [[issuer]]
 iss = "{moderators}"
-sites = [{sites}]
+sites = [{moderated}]
 roles = ["moderator", "admin"]
 algorithms = ["HS256"]
 secret = "{moderators_secret}"
@@ -55,6 +55,7 @@ def make(
         portal=PORTAL,
         moderators=MODERATORS,
         sites=", ".join(f'"{site}"' for site in sites),
+        moderated=", ".join(f'"{site}"' for site in (*sites, *["*"] * (len(sites) > 1))),
         portal_secret=chance.token_hex(32),
         moderators_secret=chance.token_hex(32),
         demo_secret=contents.get("demo.secret", ""),

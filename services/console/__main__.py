@@ -63,6 +63,7 @@ async def run() -> None:
             lambda: datetime.now(UTC),
             folder,
             Rehearsals(),
+            issuers.sites,
             settings.replayed_comments(),
         )
         explainer = Explainer(pool, folder)

@@ -99,7 +99,7 @@ class UndoBody(Struct, frozen=True, forbid_unknown_fields=True):
     reason: Why
     since: Instant | None = None
     dry_run: bool = False
-    after: tuple[str, str, int] | None = None
+    after: tuple[Instant, str, str] | None = None
     """`next` of the page before."""
 
 

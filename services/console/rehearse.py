@@ -35,6 +35,8 @@ class Asked(Struct, frozen=True):
     """What is in use; empty: only load what is proposed."""
     after: dict[str, str]
     comments: list[tuple[str, str, int, str, str, float, str, str, str, dict[str, Any]]] = []
+    tested: bool = True
+    """Whether the tests beside the rules must pass: not of what judged before."""
 
 
 class Answer(Struct, frozen=True):
@@ -44,6 +46,8 @@ class Answer(Struct, frozen=True):
     failed: list[dict[str, Any]] = []
     """Tests beside the rules that failed."""
     rejects: list[str] = []
+    reach: list[str] = []
+    """The sites whose rules change; see `change.reach`."""
     effect: dict[str, Any] = {}
 
 
@@ -52,7 +56,8 @@ def rehearsed(asked: Asked) -> Answer:
         after = load(asked.after)
         if not asked.before:
             return Answer(after.hash)
-        failed = [trial._asdict() for trial in trials(after) if not trial.passed]
+        tested = trials(after) if asked.tested else ()
+        failed = [trial._asdict() for trial in tested if not trial.passed]
     except BadRuleset as error:
         return Answer(error=str(error))
     if failed:
@@ -63,6 +68,7 @@ def rehearsed(asked: Asked) -> Answer:
         after.hash,
         before.hash,
         rejects=change.newly_rejecting(before, after),
+        reach=change.reach(before, after),
         effect={"changed": change.changed(before, after), **effect},
     )
 
@@ -102,10 +108,14 @@ class Rehearsals:
         after: Mapping[str, str],
         before: Mapping[str, str] | None = None,
         comments: list[tuple[Any, ...]] | None = None,
+        *,
+        tested: bool = True,
     ) -> Answer:
         """Raises Problem: 422 where the ruleset does not load or its tests fail, 503 where it
         takes too long."""
-        asked = {"before": before or {}, "after": after, "comments": comments or []}
+        asked = {
+            "before": before or {}, "after": after, "comments": comments or [], "tested": tested,
+        }  # fmt: skip
         async with self._room:
             answer = await self._run(codec.encode(asked))
         if answer.error:

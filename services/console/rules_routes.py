@@ -8,9 +8,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from services.console import bodies
-from services.console.identity import AnyAdministrator, AnyModerator
+from services.console.identity import AdministratorAnywhere, AnyAdministrator, AnyModerator
 from services.console.routes import answer, pool_of, settled
 from services.console.rulesets import HISTORY, Rulesets
+from services.console.undoing import beginning
 from services.core.db import Pool
 from services.core.problems import not_found
 from services.core.store import rulesets
@@ -94,14 +95,14 @@ async def roll_back(request: Request, identity: AnyAdministrator) -> Response:
 
 
 @router.post("/undo")
-async def undo(request: Request, identity: AnyAdministrator) -> Response:
+async def undo(request: Request, identity: AdministratorAnywhere) -> Response:
     """One page; `next` of the answer is `after` of the next one, until it is null."""
     body = await bodies.read(request, bodies.UndoBody)
     since: datetime | None = body.since
-    after = rulesets.Stopped(*body.after) if body.after else rulesets.START
+    after = rulesets.Place(*body.after) if body.after else beginning(since)
     return answer(
-        await rulesets_of(request).undo(
-            identity, body.rule, body.version, body.reason.strip(), since, after, body.dry_run
+        await rulesets_of(request).undoing.page(
+            identity, body.rule, body.version, body.reason.strip(), after, body.dry_run
         )
     )
 

@@ -6,36 +6,29 @@ what becomes of it.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from msgspec import structs
 
 from services.console.decide import ACQUIRE_SECONDS, SAME_ID, SEND_SECONDS, Settled, until
 from services.console.rehearse import Rehearsals, row
+from services.console.rights import check_second_person, check_sites
+from services.console.undoing import Undoing, digest_of
 from services.core import codec, topics
 from services.core.db import Pool, transaction
 from services.core.errors import Retryable, VecheError
-from services.core.events import (
-    ActivatedRuleset,
-    RulesetActivated,
-    RuleUndone,
-    UndoOnComment,
-)
+from services.core.events import ActivatedRuleset, RulesetActivated
 from services.core.problems import Problem, away, not_found
-from services.core.produce import Outgoing, Producer
-from services.core.store import decisions, judged, rulesets
+from services.core.produce import Producer
+from services.core.store import judged, rulesets
 from services.core.tokens import Identity
 
 MAX_FILES_BYTES = 900_000
 """Of the files as JSON: a record of Kafka holds a million bytes by default."""
 HISTORY = 50
-UNDO_PAGE = 500
-SAMPLES = 10
 EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -56,8 +49,14 @@ class Rulesets:
     folder: Callable[[], Mapping[str, str]]
     """The texts of VECHE_RULES_DIR."""
     rehearse: Rehearsals
+    sites: Collection[str]
+    """All that the issuers file names."""
     replayed: int = 2_000
     """Comments that a proposal is replayed over."""
+
+    @property
+    def undoing(self) -> Undoing:
+        return Undoing(self.producer, self.pool, self.secret, self.clock)
 
     async def current(self) -> Current:
         """Raises Problem where neither Postgres nor the folder has one that loads."""
@@ -95,6 +94,7 @@ class Rulesets:
                 identity.subject,
                 reason,
                 answer.rejects,
+                answer.reach,
                 answer.effect,
                 self.clock(),
             )
@@ -118,6 +118,7 @@ class Rulesets:
         if before.version is not None:  # asked again after a 202 or 503
             await self._settle(number, "activated", identity)
             return _activated(event_id, before.version, proposal.hash)
+        check_sites(identity, proposal.reach, self.sites)
         check_second_person(identity, proposal)
         current = await self.current()
         if current.hash != proposal.parent:
@@ -143,6 +144,8 @@ class Rulesets:
     async def withdraw(self, identity: Identity, number: int) -> rulesets.Proposal:
         """By its author, or an administrator."""
         proposal, _ = await self.proposal(number)
+        if identity.subject != proposal.author:
+            check_sites(identity, proposal.reach, self.sites)
         if identity.subject != proposal.author and identity.role != "admin":
             raise Problem(
                 403, "role_not_allowed", "only its author or an administrator withdraws a proposal"
@@ -156,15 +159,16 @@ class Rulesets:
         current = await self.current()
         if to == 0:
             files = self.folder()
-            hash = (await self.rehearse(files)).hash
         else:
             async with self.pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
                 found = await rulesets.one(connection, to)
             if found is None:
                 raise not_found(f"there is no version {to}; GET /v1/console/rulesets lists them")
-            files, hash = found[1], found[0].hash
-            await self.rehearse(files)
-        event_id = "ruleset-" + _digest("back", to, current.version, current.hash, reason)
+            files = found[1]
+        answer = await self.rehearse(files, current.files, tested=False)
+        hash = answer.hash
+        check_sites(identity, answer.reach, self.sites)
+        event_id = "ruleset-" + digest_of("back", to, current.version, current.hash, reason)
         data = ActivatedRuleset(
             files=dict(files),
             hash=hash,
@@ -175,69 +179,6 @@ class Rulesets:
             back_to=to,
         )
         return await self._send(self._activation(identity, event_id, data))
-
-    async def undo(
-        self,
-        identity: Identity,
-        rule: str,
-        version: str,
-        reason: str,
-        since: datetime | None,
-        after: rulesets.Stopped,
-        dry_run: bool,
-    ) -> dict[str, Any]:
-        """One page of what the rule's version stopped on the token's site, as events; the same
-        page again sends the same events. Raises Problem 503 where the log did not confirm."""
-        async with transaction(self.pool, acquire_seconds=ACQUIRE_SECONDS) as connection:
-            stopped = await rulesets.did(
-                connection, identity.site, rule, version, since or EVER, after, UNDO_PAGE
-            )
-            names = {one: undo_id(rule, version, one) for one in stopped}
-            known = await decisions.known_ids(
-                connection, [(one.discussion, name) for one, name in names.items()]
-            )
-        left = [one for one in stopped if (one.discussion, names[one]) not in known]
-        if not dry_run:
-            await self._undo(identity, rule, version, reason, left, names)
-        return {
-            "dry_run": dry_run,
-            "comments": len(left),
-            "already": len(stopped) - len(left),
-            "samples": [f"{one.discussion}/{one.comment}" for one in left[:SAMPLES]],
-            "next": list(stopped[-1]) if len(stopped) == UNDO_PAGE else None,
-        }
-
-    async def _undo(
-        self,
-        identity: Identity,
-        rule: str,
-        version: str,
-        reason: str,
-        stopped: Sequence[rulesets.Stopped],
-        names: Mapping[rulesets.Stopped, str],
-    ) -> None:
-        events = []
-        for one in stopped:
-            site, _, discussion = one.discussion.partition("/")
-            data = UndoOnComment(discussion, one.comment, one.revision, rule, version, reason)
-            event = RuleUndone(
-                id=names[one],
-                source=f"/sites/{site}",
-                site=site,
-                actor=identity.subject,
-                actorname=identity.name,
-                role=identity.role,
-                time=self.clock(),
-                signature="",
-                data=data,
-            )
-            events.append(structs.replace(event, signature=self._signature(event)))
-        sent = await self.producer.send_all(
-            [Outgoing(topics.COMMENTS, one.key.encode(), codec.encode(one)) for one in events],
-            deadline_seconds=SEND_SECONDS,
-        )
-        if failed := sum(isinstance(result, Retryable) for result in sent):
-            raise away(f"Kafka did not answer in time for {failed} of {len(sent)}: {SAME_PAGE}")
 
     def _activation(
         self, identity: Identity, event_id: str, data: ActivatedRuleset
@@ -253,10 +194,8 @@ class Rulesets:
             signature="",
             data=data,
         )
-        return structs.replace(event, signature=self._signature(event))
-
-    def _signature(self, event: RulesetActivated | RuleUndone) -> str:
-        return codec.sign(codec.digest(event), event.id, self.secret)
+        signature = codec.sign(codec.digest(event), event.id, self.secret)
+        return structs.replace(event, signature=signature)
 
     async def _send(self, event: RulesetActivated) -> Settled:
         try:
@@ -284,9 +223,6 @@ class Rulesets:
             return await rulesets.settle(connection, number, state, identity.subject, self.clock())
 
 
-SAME_PAGE = "send the same page again, each comment is undone once"
-
-
 def _activated(event_id: str, version: int, hash: str) -> Settled:
     said = {"id": event_id, "result": "activated", "version": version, "hash": hash}
     return Settled(200, said)
@@ -297,21 +233,6 @@ def stale() -> Problem:
         409, "stale",
         "another ruleset was activated since this was proposed: look at it, and propose again",
     )  # fmt: skip
-
-
-def check_second_person(identity: Identity, proposal: rulesets.Proposal) -> None:
-    """Raises Problem where the author alone would let a rule reject.
-
-    By `sub` on whatever site: one issuer may speak for several, and a person with a token for each
-    is still one. Two people of one name must ask a third; the other way one could pass for two.
-    """
-    if proposal.rejects and identity.subject == proposal.author:
-        raise Problem(
-            403, "second_person",
-            f"{', '.join(proposal.rejects)} may newly reject comments: another administrator "
-            f"than its author must approve it, with another `sub` whatever the site",
-            rejects=list(proposal.rejects),
-        )  # fmt: skip
 
 
 def check_size(files: Mapping[str, str]) -> None:
@@ -327,12 +248,4 @@ def check_size(files: Mapping[str, str]) -> None:
 def name_of(proposal: rulesets.Proposal) -> str:
     """The id of its activation: the same however often it is approved."""
     said = (proposal.id, proposal.hash, proposal.parent, proposal.proposed_at.isoformat())
-    return "ruleset-" + _digest(*said)
-
-
-def undo_id(rule: str, version: str, one: rulesets.Stopped) -> str:
-    return "undo-" + _digest(rule, version, *one)
-
-
-def _digest(*said: object) -> str:
-    return hashlib.blake2b(codec.encode(said), digest_size=16).hexdigest()
+    return "ruleset-" + digest_of(*said)

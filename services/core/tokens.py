@@ -31,6 +31,9 @@ from services.core.errors import BadEvent, Misconfigured, Retryable, VecheError
 from services.core.keys import ALGORITHMS, FixedKeys, Keys, UrlKeys, parse_jwks, secret_keys
 
 AUDIENCE = "veche"
+ALL_SITES = "*"
+"""In place of a site, where an issuer lists it: who may change rules of all sites, with the roles
+moderator and admin only."""
 SKEW_SECONDS = 60
 MAX_LENGTH = 8_192
 REMEMBERED_TOKENS = 10_000
@@ -75,7 +78,7 @@ class Claims(Struct, frozen=True):
     sub: events.ReaderId
     aud: str | list[str]
     exp: Seconds
-    site: events.Site
+    site: Annotated[str, Meta(pattern=r"^([a-z0-9-]{1,32}|\*)(?!\n)$")]
     role: events.Role
     name: Annotated[str, Meta(max_length=100)] = ""
     nbf: Seconds = 0
@@ -112,7 +115,8 @@ class Issuers:
         self._issuers = {issuer.iss: issuer for issuer in issuers}
         if len(self._issuers) != len(issuers):
             raise Misconfigured("the issuers file names the same iss twice")
-        self.sites: frozenset[str] = frozenset().union(*(issuer.sites for issuer in issuers))
+        sites: frozenset[str] = frozenset().union(*(issuer.sites for issuer in issuers))
+        self.sites = sites - {ALL_SITES}
         self._remembered: OrderedDict[str, tuple[Identity, float]] = OrderedDict()
 
     @classmethod
@@ -177,6 +181,8 @@ def _identity(claims: Claims, issuer: Issuer, now: float) -> Identity:
         raise Untrusted("not_yet_valid", "the token is not valid yet")
     if claims.site not in issuer.sites or claims.role not in issuer.roles:
         raise Untrusted("not_granted", "the issuer may not grant this site or role")
+    if claims.site == ALL_SITES and claims.role not in ("moderator", "admin"):
+        raise Untrusted("not_granted", "only moderators and administrators may be of all sites")
     if claims.sub.startswith("anon:"):
         raise Untrusted("bad_claims", "a sub may not begin with anon:")
     return Identity(claims.sub, claims.site, claims.role, claims.name, claims.exp)
@@ -227,7 +233,9 @@ def _issuer(entry: dict[str, Any], folder: Path) -> Issuer:
         raise Misconfigured(
             f"issuer {iss}: a secret goes with HS256, HS384 or HS512 and with nothing else"
         )
-    sites = frozenset(strict.convert(site, events.Site) for site in entry["sites"])
+    sites = frozenset(
+        site if site == ALL_SITES else strict.convert(site, events.Site) for site in entry["sites"]
+    )
     return Issuer(iss, sites, roles, algorithms, _keys(given[0], entry, algorithms, folder))
 
 

@@ -61,9 +61,12 @@ async def test_a_ruleset_lives_from_its_proposal_to_the_undoing_of_what_it_did(
     pool = await asyncpg.create_pool(postgres_dsn, min_size=1, max_size=2)
     client = httpx.AsyncClient(base_url=console.url, timeout=120)
 
-    async def ask(method: str, path: str, body: Any = None, by: str = "ann") -> httpx.Response:
+    async def ask(
+        method: str, path: str, body: Any = None, by: str = "ann", site: str = "*"
+    ) -> httpx.Response:
         role = "moderator" if by.startswith("mod") else "admin"
-        headers = {"authorization": f"Bearer {trust.mint(role, by)}"}
+        site = "gazette" if path == "/undo" else site
+        headers = {"authorization": f"Bearer {trust.mint(role, by, site)}"}
         address = f"/v1/console/rulesets{path}"
         return await client.request(method, address, json=body, headers=headers)
 
@@ -115,6 +118,11 @@ async def test_a_ruleset_lives_from_its_proposal_to_the_undoing_of_what_it_did(
         assert (await ask("POST", path, by="mod")).status_code == 403
         alone = await ask("POST", path)
         assert (alone.status_code, alone.json()["code"]) == (403, "second_person")
+        beyond = await ask("POST", path, by="bob", site="gazette")
+        assert (beyond.status_code, beyond.json()["code"]) == (403, "other_site")
+        assert beyond.json()["sites"] == ["herald"]
+        withdrawn = await ask("POST", path.replace("approve", "withdraw"), by="eve", site="herald")
+        assert (withdrawn.status_code, withdrawn.json()["code"]) == (403, "other_site")
         rival = await ask(
             "POST", "/proposals", {"files": {"r.yml": rule("mild", "fox", "hold")}, "reason": "r"}
         )
@@ -142,9 +150,13 @@ async def test_a_ruleset_lives_from_its_proposal_to_the_undoing_of_what_it_did(
         assert told["folder"]["differs"]
         assert (told["versions"][0]["author"], told["versions"][0]["approved_by"]) == ("ann", "bob")
 
-        # Back in one step, by one administrator; then what it did is taken back.
+        # Back in one step, by one administrator of all it reaches; then what it did is taken back.
+        back_to_folder = {"to": 0, "reason": "too strict"}
+        beyond = await ask("POST", "/rollback", back_to_folder, site="gazette")
+        assert (beyond.status_code, beyond.json()["code"]) == (403, "other_site")
+
         async def back() -> bool:
-            answer = await ask("POST", "/rollback", {"to": 0, "reason": "too strict"})
+            answer = await ask("POST", "/rollback", back_to_folder)
             assert answer.status_code in (200, 202), answer.text
             return answer.status_code == 200
 
@@ -179,7 +191,7 @@ async def test_a_ruleset_lives_from_its_proposal_to_the_undoing_of_what_it_did(
 
     # The same from the command line.
     async def veche(*words: str) -> tuple[int, str]:
-        token = trust.mint("admin", "ann")
+        token = trust.mint("admin", "ann", "gazette" if "undo" in words else "*")
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "services.cli", "rules", *words),
             *("--url", console.url, "--token", token),

@@ -99,6 +99,8 @@ def propose(ask: Asking, folder: Path, reason: str, as_json: bool) -> None:
         say(told)
         return
     _show_effect(told)
+    if told["reach"] and "*" not in told["reach"]:
+        click.echo(f"on {', '.join(told['reach'])} only")
     whose = "another administrator: " if told["second_person"] else ""
     click.echo(f"\nproposal {told['id']}; next, {whose}veche rules approve {told['id']}")
 

@@ -17,6 +17,8 @@ from services.core.rules.ruleset import Ruleset
 from services.core.rules.timeline import STATUS, Timeline
 
 SAMPLES = 5
+EVERYWHERE = "*"
+"""In place of sites: all of them."""
 
 
 class Replayed(NamedTuple):
@@ -43,6 +45,18 @@ def changed(before: Ruleset, after: Ruleset) -> dict[str, str]:
         for rule in sorted(was | now)
         if was.get(rule) != now.get(rule)
     }
+
+
+def reach(before: Ruleset, after: Ruleset) -> list[str]:
+    """The sites that a change touches, by `scope.site` of every rule that differs, as it was and
+    as it is; EVERYWHERE where such a rule names none."""
+    sites: set[str] = set()
+    differ = changed(before, after)
+    for ruleset in (before, after):
+        for rule in ruleset.rules:
+            if rule.id in differ:
+                sites |= set(rule.scope.site) or {EVERYWHERE}
+    return sorted(sites)
 
 
 def effect(before: Ruleset, after: Ruleset, comments: Iterable[Replayed]) -> dict[str, Any]:

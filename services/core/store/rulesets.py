@@ -18,6 +18,9 @@ Files = Mapping[str, str]
 NEWEST = 2**31 - 1
 """Above every version."""
 
+LOOKED_AT = 20_000
+"""Outcomes that one page of `did` looks at."""
+
 
 class Version(NamedTuple):
     version: int
@@ -39,6 +42,8 @@ class Proposal(NamedTuple):
     reason: str
     rejects: Sequence[str]
     """Live rules whose reject is new or changed."""
+    reach: Sequence[str]
+    """Sites whose rules change; `*` for all."""
     effect: dict[str, Any]
     state: str
     """open, activated or withdrawn."""
@@ -56,14 +61,19 @@ class Settled(NamedTuple):
 
 
 class Stopped(NamedTuple):
-    """A revision that a rule's version held or rejected; the place to go on from, too."""
+    """A revision that a rule's version held or rejected."""
 
     discussion: str
     comment: str
     revision: int
 
 
-START = Stopped("", "", 0)
+class Place(NamedTuple):
+    """Among outcomes in the order of their records."""
+
+    recorded_at: datetime
+    discussion: str
+    event: str
 
 
 async def newest(connection: Connection) -> tuple[int, str] | None:
@@ -114,6 +124,7 @@ async def propose(
     author: str,
     reason: str,
     rejects: Collection[str],
+    reach: Collection[str],
     effect: Mapping[str, Any],
     at: datetime,
 ) -> int:
@@ -126,6 +137,7 @@ async def propose(
         author,
         reason,
         sorted(rejects),
+        sorted(reach),
         codec.encode(effect).decode(),
         at,
     )
@@ -148,19 +160,22 @@ async def settle(connection: Connection, id: int, state: str, by: str, at: datet
 
 
 async def did(
-    connection: Connection,
-    site: str,
-    rule: str,
-    version: str,
-    since: datetime,
-    after: Stopped,
-    most: int,
-) -> list[Stopped]:
-    """What a rule's version stopped on a site since then: one page in key order."""
-    return [
-        Stopped(*row)
-        for row in await connection.fetch(_SQL["did"], site, rule, version, since, *after, most)
-    ]
+    connection: Connection, site: str, rule: str, version: str, after: Place, most: int
+) -> tuple[list[Stopped], Place | None]:
+    """What a rule's version stopped on a site behind `after`: `most` at most, in the order of the
+    records; and the place to go on from, None at the end. A page looks at LOOKED_AT outcomes at
+    most, so it may hold less, or nothing, and not be the last."""
+    rows = await connection.fetch(_SQL["did"], site, rule, version, *after, LOOKED_AT, most)
+    if not rows:
+        return [], None
+    found = [Stopped(r["discussion"], r["comment"], r["revision"]) for r in rows if r["comment"]]
+    if len(found) == most:
+        last = rows[-1]
+        return found, Place(last["recorded_at"], last["discussion"], last["event_id"])
+    if rows[0]["looked_at"] < LOOKED_AT:
+        return found, None
+    end = rows[0]
+    return found, Place(end["end_at"], end["end_discussion"], end["end_event"])
 
 
 def _version(row: Any) -> Version:

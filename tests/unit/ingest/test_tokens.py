@@ -16,7 +16,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from services.core import keys
+from services.core.callers import caller
 from services.core.errors import Misconfigured, Retryable
+from services.core.problems import Problem
 from services.core.tokens import Issuers, Untrusted
 from tests.unit.ingest.build import ISS, NOW, SECRET, claims, issuers, token
 
@@ -342,3 +344,30 @@ async def test_no_keys_yet_is_no_verdict_on_the_token() -> None:
     server.up = False
     with pytest.raises(Retryable):
         await behind(server)("k1", 1000.0)
+
+
+ALL = f"""
+[[issuer]]
+iss = "{ISS}"
+sites = ["gazette", "*"]
+roles = ["reader", "admin"]
+algorithms = ["HS256"]
+secret = "{SECRET}"
+"""
+
+
+async def test_a_token_for_all_sites_is_an_administrator_s_and_good_for_nothing_but_rules(
+    tmp_path: Path, known: Issuers
+) -> None:
+    everywhere = issuers(tmp_path, ALL)
+    assert everywhere.sites == {"gazette"}
+    admin = jwt.encode(claims(site="*", role="admin"), SECRET, algorithm="HS256")
+    header = f"Bearer {admin}"
+    assert (await caller(everywhere, header, SECONDS, all_sites=True)).site == "*"
+    for site in ("", "gazette"):
+        with pytest.raises(Problem, match="403 other_site"):
+            await caller(everywhere, header, SECONDS, site)
+    reader = jwt.encode(claims(site="*", role="reader"), SECRET, algorithm="HS256")
+    for believing, told in ((everywhere, reader), (known, admin)):
+        with pytest.raises(Problem, match="401 unauthorized"):
+            await caller(believing, f"Bearer {told}", SECONDS, all_sites=True)

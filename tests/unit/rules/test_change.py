@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.core.rules.change import Replayed, changed, effect, newly_rejecting
+from services.core.rules.change import Replayed, changed, effect, newly_rejecting, reach
 from tests.unit.rules.build import a_ruleset, a_submission
 
 MILD = "id: long\nthen: hold\nwhen: text.length > 20"
@@ -60,3 +60,19 @@ def test_a_change_of_spelling_alone_counts_each_comment_once_and_moves_nothing()
     assert before.hash == after.hash
     few = [Replayed(a_submission("one", comment=f"c{n}"), {}) for n in range(5)]
     assert effect(before, after, few)["moves"] == []
+
+
+def test_a_change_reaches_the_sites_of_rules_that_differ_as_they_were_and_as_they_are() -> None:
+    of_gazette = "id: a\nthen: hold\nwhen: text.length > 5\nscope: {site: [gazette]}"
+    stricter = of_gazette.replace("> 5", "> 4")
+    assert reach(BEFORE, a_ruleset(MILD, of_gazette)) == ["gazette"]
+    assert reach(a_ruleset(MILD, of_gazette), a_ruleset(MILD, stricter)) == ["gazette"]
+    moved = of_gazette.replace("[gazette]", "[herald]")
+    assert reach(a_ruleset(of_gazette), a_ruleset(moved)) == ["gazette", "herald"]
+    assert reach(a_ruleset(of_gazette), a_ruleset()) == ["gazette"]
+    everywhere = of_gazette.replace("scope: {site: [gazette]}", "")
+    assert reach(a_ruleset(of_gazette), a_ruleset(everywhere)) == ["*", "gazette"]
+    paused = MILD + "\nstatus: paused"
+    assert reach(BEFORE, a_ruleset(paused)) == ["*"]
+    tested = MILD + "\ntests: {must_match: ['something quite long enough']}"
+    assert reach(BEFORE, a_ruleset(tested)) == []
