@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any, get_args
 import click
 
 from services.core import settings
-from services.core.errors import BadRuleset
+from services.core.errors import BadRuleset, Misconfigured
 from services.core.rules import Facts, Ruleset, judge, load
 from services.core.rules.expression import subject
 from services.core.rules.format import formatted
@@ -199,13 +200,27 @@ def format_(folder: Path | None, only_check: bool) -> None:
         text = settings.text_of(file)
         tidy = formatted(file.name, text)
         if tidy != text:
-            differing.append(file.name)
-            if not only_check:
-                file.write_text(tidy, "utf-8")
-    for name in differing:
-        click.echo(f"{name} {'differs' if only_check else 'formatted'}")
+            differing.append((file, tidy))
+    for file, tidy in differing:
+        if not only_check:
+            _replace(file.resolve(), tidy)
+        click.echo(f"{file.name} {'differs' if only_check else 'formatted'}")
     if differing and only_check:
         sys.exit(1)
+
+
+def _replace(file: Path, text: str) -> None:
+    """The whole file or none of it, with the rights that it had."""
+    beside = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        beside.write_text(text, "utf-8")
+        beside.chmod(file.stat().st_mode)
+        beside.replace(file)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise Misconfigured(
+            f"{file} cannot be written: {error.strerror}; it is as it was"
+        ) from None
 
 
 def _known(ruleset: Ruleset, only: str | None) -> None:

@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import yaml
 
+from services.core.errors import BadRuleset
 from services.core.rules.document import rules_in
 from services.core.rules.rule import Case, Condition, Limits, Links, Rule, Scope, Tests, Then
 from services.core.rules.strict_yaml import Document, Path, documents
@@ -30,7 +31,16 @@ _WORDS = frozenset({"true", "false", "null", "yes", "no", "on", "off"})
 def formatted(file: str, text: str) -> str:
     """Raises BadRuleset where the text is not YAML as rules are written in."""
     read = documents(file, text)
-    comments = _comments(text)
+    tidy = _formatted(read, _comments(text))
+    kept = sorted(comment for _, comment in _comments(tidy)) == sorted(
+        comment for _, comment in _comments(text)
+    )
+    if not kept or [one.value for one in documents(file, tidy)] != [one.value for one in read]:
+        raise BadRuleset(f"{file}: a comment or a value would be lost: this file is left as it is")
+    return tidy
+
+
+def _formatted(read: Sequence[Document], comments: list[tuple[int, str]]) -> str:
     parts = []
     for document in read:
         lines: list[str] = []

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from services.cli.rules import rules
 from services.core.errors import BadRuleset, Misconfigured
+from services.core.rules import format as format_module
 from services.core.rules import load
 from services.core.rules.format import formatted
 
@@ -72,6 +73,37 @@ def test_format_names_the_place_of_what_is_no_rule(folder: Path, text: str) -> N
     assert isinstance(result.exception, BadRuleset)
     assert str(result.exception).startswith("a.yml:")
     assert (folder / "a.yml").read_text() == text
+
+
+def test_format_writes_a_whole_file_or_none(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = folder / "a.yml"
+    before = file.read_text()
+    file.chmod(0o640)
+    (folder / "b.yml").write_text("id: [")
+    assert isinstance(CliRunner().invoke(rules, ["format", str(folder)]).exception, BadRuleset)
+    assert file.read_text() == before  # no file is written where one is none
+    (folder / "b.yml").unlink()
+
+    def full(self: Path, text: str, *rest: object) -> None:
+        with self.open("w") as opened:
+            opened.write(text[:9])
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "write_text", full)
+        result = CliRunner().invoke(rules, ["format", str(folder)])
+    assert isinstance(result.exception, Misconfigured)
+    assert file.read_text() == before
+    run("format", folder)
+    assert file.read_text() != before
+    assert file.stat().st_mode & 0o777 == 0o640
+    assert [one.name for one in folder.iterdir() if one.name.startswith(".")] == []
+
+
+def test_format_leaves_a_file_whose_comments_it_would_lose(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(format_module, "_taken", lambda comments, _: comments.clear() or [])
+    with pytest.raises(BadRuleset, match="would be lost"):
+        formatted("a.yml", RULES)
 
 
 @pytest.mark.parametrize("spoilt", ["cut", "corrupt"])
