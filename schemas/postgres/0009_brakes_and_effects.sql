@@ -15,6 +15,7 @@ CREATE TABLE rule_hits (
 COMMENT ON TABLE rule_hits IS 'Findings of each rule''s version in each hour of UTC, by the records'' time; rule and version are empty for all revisions judged, then held by a rule and rejected by verdict';
 COMMENT ON COLUMN rule_hits.acts IS 'What the rule''s limits count: it rejected, held, notified or slowed an author down, and no brake stopped it';
 CREATE INDEX rule_hits_version ON rule_hits (rule, version, hour);
+CREATE INDEX rule_hits_old ON rule_hits USING brin (hour) WITH (autosummarize = on);
 
 -- Until when an author is slowed down on a site: the latest of the slots counts.
 CREATE TABLE author_limits (

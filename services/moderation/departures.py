@@ -1,4 +1,5 @@
-"""Watches whether rules hit as often as they used to: one process at a time, under a lease."""
+"""Watches whether rules hit as often as they used to, and drops hits that nobody asks for any more:
+one process at a time, under a lease."""
 
 from __future__ import annotations
 
@@ -43,6 +44,8 @@ class Departures:
                 async with db.transaction(pool) as connection:
                     mine = await leases.take(connection, LEASE, self.owner, seconds=LEASE_SECONDS)
                     scores = await self._scores(connection) if mine else {}
+                    if mine:
+                        await rule_hits.forget(connection)
             except db.UNAVAILABLE as error:
                 log.warning("could not compare rules with their history: %r", error)
             except Exception:  # comments must be judged though nobody watches the rules

@@ -19,7 +19,7 @@ from services.core.db import Pool
 from services.core.discussion import LiveJudge, RecordedJudge
 from services.core.rules import Facts, Ruleset, Submission, load
 from services.core.rules.brakes import Brakes, brakeable
-from services.core.store import notices
+from services.core.store import dump, notices, rule_hits
 from services.moderation.brakes import Braking
 from services.moderation.departures import Departures
 from services.moderation.failures import Failures
@@ -411,6 +411,38 @@ async def test_a_departure_is_told_once_by_name(
 
 
 METRIC = "veche_rule_hit_rate_departure"
+
+
+async def test_hits_of_hours_90_days_before_the_newest_record_are_dropped_in_pieces(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rule_hits, "_FORGOTTEN", 3)
+
+    async def left() -> list[int]:
+        async with db.transaction(pool) as connection:
+            await rule_hits.forget(connection)
+            rows = await connection.fetch("SELECT hits FROM rule_hits ORDER BY hits")
+            told = [line async for line in dump.lines(connection, "rule_hits")]
+        seen[:] = [codec.decode(line.encode(), dict[str, Any])["row"]["hits"] for line in told]
+        return [row["hits"] for row in rows]
+
+    seen: list[int] = []
+    async with pool.acquire() as connection:
+        await connection.executemany(
+            "INSERT INTO rule_hits VALUES ('ad', $1, 'v', 1, $2, 0, 0, 0)",
+            [(NOON - timedelta(days=n), n) for n in (0, 1, 89, 90, 91, 92, 93, 94, 95)],
+        )
+    assert len(await left()) == 9  # nothing was ever recorded
+    async with pool.acquire() as connection:
+        await connection.execute(
+            "INSERT INTO fences VALUES"
+            " ('moderation', 'comments.v1', 1, gen_random_uuid(), 1, 1, '', $1),"
+            " ('moderation', 'comments.v1', 2, gen_random_uuid(), 1, 1, '', $2)",
+            NOON + timedelta(minutes=5), NOON - timedelta(days=3),
+        )  # fmt: skip
+    assert len(await left()) == 6
+    assert await left() == [0, 1, 89, 90]
+    assert seen == [90, 89, 1, 0]
 
 
 async def findings(pool: Pool) -> list[dict[str, Any]]:

@@ -10,6 +10,8 @@ from services.core.errors import BadRuleset, Misconfigured
 from services.core.rules.brakes import Brakes
 from services.core.settings.variables import ENVIRONMENT, ROOT, required, text_or_file, whole
 
+MAX_PROBATION_DAYS = 60
+
 
 @dataclass(frozen=True)
 class Scorer:
@@ -99,10 +101,16 @@ def replayed_comments(env: Mapping[str, str] = ENVIRONMENT) -> int:
 
 def brakes(env: Mapping[str, str] = ENVIRONMENT) -> Brakes:
     """What stops rules that do too much; 0 switches a brake off."""
+    days = whole(env, "VECHE_PROBATION_DAYS", 7)
+    if days > MAX_PROBATION_DAYS:
+        raise Misconfigured(
+            f"VECHE_PROBATION_DAYS must be {MAX_PROBATION_DAYS} at most, not {days}: hits of rules "
+            "are kept for 90 days"
+        )
     return Brakes(
         rejects_per_hour=whole(env, "VECHE_REJECTS_PER_HOUR", 1_000),
         holds_per_hour=whole(env, "VECHE_HOLDS_PER_HOUR", 0),
-        probation_days=whole(env, "VECHE_PROBATION_DAYS", 7),
+        probation_days=days,
         probation_hits=whole(env, "VECHE_PROBATION_HITS", 25),
         probation_percent=whole(env, "VECHE_PROBATION_PERCENT", 5),
     )

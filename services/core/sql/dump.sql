@@ -60,8 +60,13 @@ FROM outcomes
 ORDER BY discussion COLLATE "C", event_id COLLATE "C", event_digest
 
 -- name: rule_hits
+-- Of the last 90 days of the log: when older ones are dropped is a watcher's rhythm.
 SELECT rule, hour, version, slot, hits, holds, rejects, acts
 FROM rule_hits
+WHERE hour >= (
+    SELECT coalesce(date_trunc('hour', max(record_at) - interval '90 days', 'UTC'), '-infinity')
+    FROM fences WHERE consumer_group = 'moderation' AND topic = 'comments.v1'
+)
 ORDER BY rule COLLATE "C", hour, version COLLATE "C", slot
 
 -- name: rule_failures

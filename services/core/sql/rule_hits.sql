@@ -24,6 +24,16 @@ ON CONFLICT (rule, hour, version, slot) DO UPDATE
    SET hits = rule_hits.hits + excluded.hits, holds = rule_hits.holds + excluded.holds,
        rejects = rule_hits.rejects + excluded.rejects, acts = rule_hits.acts + excluded.acts
 
+-- name: forget
+-- At most $1 rows of hours that ended 90 days before the newest record (dump.sql shows the others).
+DELETE FROM rule_hits
+ WHERE ctid = ANY(ARRAY(
+       SELECT h.ctid FROM rule_hits h
+        WHERE h.hour < (SELECT date_trunc('hour', max(f.record_at) - interval '90 days', 'UTC')
+                          FROM fences f
+                         WHERE f.consumer_group = 'moderation' AND f.topic = 'comments.v1')
+        LIMIT $1))
+
 -- name: hourly
 -- Hits of the versions ($1, $2) since $3 until before $4, hour by hour.
 SELECT h.rule, h.version, h.hour, sum(h.hits)::integer AS hits

@@ -12,6 +12,9 @@ from services.core.rules.brakes import ALL, DAY, Counts, Tallies, Version, hour_
 
 _SQL = db.queries("rule_hits")
 
+_FORGOTTEN = 10_000
+"""Rows that are dropped at once, at most."""
+
 
 class Hourly(NamedTuple):
     rule: str
@@ -57,6 +60,11 @@ async def add(connection: Connection, partition: int, tallies: Tallies) -> None:
         [counts.rejects for _, counts in rows],
         [counts.acts for _, counts in rows],
     )
+
+
+async def forget(connection: Connection) -> None:
+    """Drops what is older than 90 days of the log's own time, a piece of it."""
+    await connection.execute(_SQL["forget"], _FORGOTTEN)
 
 
 async def hourly(
