@@ -36,8 +36,20 @@ async def run() -> None:
             pool,
             topics.COUNTERS_GROUP,
             [
-                Source(topics.VOTES, codec.decode_votes, votes.handle, votes.sweep),
-                Source(topics.VIEWS, codec.decode_views, views.handle, views.sweep),
+                Source(
+                    topics.VOTES,
+                    codec.decode_votes,
+                    votes.handle,
+                    votes.sweep,
+                    codec.decode_all_votes,
+                ),
+                Source(
+                    topics.VIEWS,
+                    codec.decode_views,
+                    views.handle,
+                    views.sweep,
+                    codec.decode_all_views,
+                ),
             ],
             timing=Timing.within(kafka.session_timeout_ms / 1000, min_records=BATCH),
         )

@@ -60,11 +60,6 @@ class Fold:
     """Parked votes that count now."""
     _waiting: dict[tuple[str, str], list[Cast]] = field(default_factory=dict)
 
-    @property
-    def plain(self) -> bool:
-        """Every vote counts as it came: nothing is refused, repeated, parked or settled."""
-        return not (self.refused or self.repeats or self.parks or self.unparks)
-
     def cast(self, votes: Iterable[Cast]) -> None:
         for vote in votes:
             if self._refused_before(vote):

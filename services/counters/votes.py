@@ -12,6 +12,7 @@ from services.core.events import Outcome, OutcomeRecorded, VoteCast
 from services.core.store import dirty, outbox
 from services.core.store import votes as store
 from services.core.store.votes import Ballot, Cast, Comment, Refused
+from services.counters.apart import Name, names_of, odd_ones
 from services.counters.fold import PATIENCE, Facts, Fold, RecordedRefusal, nothing_recorded
 
 EXAMINED_PER_SWEEP = 1_000
@@ -35,28 +36,26 @@ class VoteCounter:
     _known: dict[tuple[str, str], Comment] = field(default_factory=dict)
 
     async def handle(self, connection: Connection, batch: Batch[VoteCast]) -> None:
-        casts = [_cast(record) for record in batch.records]
-        ballots = {cast.ballot for cast in casts}
-        voters = {(b.discussion, b.voter) for b in ballots if b.target}
-        parked = await store.parked(connection, batch.partition, voters)
-        facts = await self._recall(connection, ballots, casts, parked)
+        """Stores at once what may be stored as it came, and folds the rest."""
+        slot, votes = batch.partition, batch.records
+        names = names_of(votes)
+        comments = await self._comments(connection, {name[:2] for name in names if name[1]})
+        parked: Mapping[tuple[str, str], list[Cast]] = {}
+        if await store.any_parked(connection, slot):
+            voters = {(discussion, voter) for discussion, target, voter in names if target}
+            parked = await store.parked(connection, voters)
+        if self.recorded is nothing_recorded:
+            odd = odd_ones(names, votes, comments, parked)
+        else:
+            odd = set(names)
+        first = {name: vote for name, vote in zip(names, votes, strict=True) if name not in odd}
+        left, shown = await _store_first(connection, slot, first)
+        odd |= left
+        casts = [_cast(name, vote) for name, vote in zip(names, votes, strict=True) if name in odd]
+        facts = await self._recall(connection, {cast.ballot for cast in casts}, casts, parked)
         fold = Fold(facts, self.recorded)
         fold.cast(casts)
-        first: set[str] = set()
-        if fold.plain:
-            # As if no voter had voted there before, which is so for most: one statement stores
-            # these, and names the ballots that stood. Only their votes are folded again.
-            stood = await store.count_first(connection, batch.partition, fold.standings)
-            casts = [cast for cast in casts if cast.ballot in stood] if stood else []
-            first = {
-                ballot.discussion
-                for ballot, standing in fold.standings.items()
-                if not ballot.target and standing.value and ballot not in stood
-            }
-        facts.standings = await store.standings(connection, {cast.ballot for cast in casts})
-        fold = Fold(facts, self.recorded)
-        fold.cast(casts)
-        await self._write(connection, batch.topic, batch.partition, fold, first)
+        await self._write(connection, batch.topic, slot, fold, shown)
 
     async def sweep(self, connection: Connection, topic: str, partition: int) -> None:
         """Settles parked votes whose comment is there now, and those that waited too long.
@@ -74,9 +73,8 @@ class VoteCounter:
         if known or overdue:
             ballots = known | {ballot for ballot, _ in overdue}
             voters = {(b.discussion, b.voter) for b in ballots}
-            parked = await store.parked(connection, partition, voters)
+            parked = await store.parked(connection, voters)
             facts = await self._recall(connection, ballots, (), parked)
-            facts.standings = await store.standings(connection, ballots)
             fold = Fold(facts, self.recorded)
             for ballot in known:
                 fold.settle(ballot)
@@ -120,11 +118,11 @@ class VoteCounter:
         casts: Sequence[Cast],
         parked: Mapping[tuple[str, str], list[Cast]],
     ) -> Facts:
-        """What Postgres knows about these votes and those that wait, but for standing votes."""
+        """What Postgres knows about these ballots, votes and those that wait."""
         named = [*casts, *(cast for waiting in parked.values() for cast in waiting)]
         on_comments = {(b.discussion, b.target) for b in ballots if b.target}
         return Facts(
-            {},
+            await store.standings(connection, ballots),
             await self._comments(connection, on_comments),
             await store.refused_before(
                 connection, {(cast.ballot.discussion, cast.event_id) for cast in named}
@@ -144,16 +142,22 @@ class VoteCounter:
         return found | new
 
 
-def _cast(record: Record[VoteCast]) -> Cast:
-    event = record.event
+async def _store_first(
+    connection: Connection, slot: int, votes: Mapping[Name, Record[VoteCast]]
+) -> tuple[Set[Name], Set[str]]:
+    """Stores each vote whose ballot had none; (the other ballots, discussions that then moved)."""
+    values = [vote.event.data.value for vote in votes.values()]
+    ids = [vote.event.id for vote in votes.values()]
+    ats = [vote.at for vote in votes.values()]
+    left = await store.count_first(connection, slot, votes, values, ids, ats)
+    moved = [name for name, value in zip(votes, values, strict=True) if value and not name[1]]
+    return left, {name[0] for name in moved if name not in left}
+
+
+def _cast(name: Name, vote: Record[VoteCast]) -> Cast:
+    event = vote.event
     return Cast(
-        Ballot(event.key, event.data.comment or "", event.actor),
-        event.data.value,
-        event.id,
-        event,
-        record.at,
-        record.recorded_at,
-        record.offset,
+        Ballot(*name), event.data.value, event.id, event, vote.at, vote.recorded_at, vote.offset
     )
 
 

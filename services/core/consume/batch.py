@@ -50,12 +50,16 @@ the partition's fence row."""
 
 @dataclass(frozen=True)
 class Source(Generic[E]):
-    """One topic to consume. `decode` raises BadEvent: the record becomes a dead letter."""
+    """One topic to consume. `decode` raises BadEvent: the record becomes a dead letter.
+
+    `decode_all` is the same for many at once, where that costs less: None sends them to `decode`.
+    """
 
     topic: str
     decode: Callable[[bytes], E]
     handle: Handle[E]
     sweep: Sweep | None = None
+    decode_all: Callable[[Sequence[bytes]], Sequence[E] | None] | None = None
 
 
 AnySource: TypeAlias = Source[Any]

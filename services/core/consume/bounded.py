@@ -121,7 +121,7 @@ class _Reader:
                 f"{self} gave nothing after offset {self.fence.next_offset} for "
                 f"{SILENCE_SECONDS:.0f} s, though the log ends at {self.end}"
             ) from None
-        entries = [decoded(self.source.decode, raw) for raw in found if raw.offset < self.end]
+        entries = decoded(self.source, [raw for raw in found if raw.offset < self.end])
         async with self.pool.acquire(timeout=5) as connection:
             dead = await rebuild.dead_offsets(
                 connection, self.source.topic, self.partition, found[0].offset, found[-1].offset

@@ -95,6 +95,10 @@ class Limit:
 
     def note(self, bad: Sequence[bool]) -> None:
         """Records that were committed."""
+        if not self._bad and not any(bad):  # nearly always
+            self._window.extend(bad)
+            self._row = 0
+            return
         for is_bad in bad:
             self._note(is_bad)
 

@@ -46,34 +46,36 @@ ORDER BY p.source_offset
 
 -- name: count_first_votes
 -- Stores the votes whose voters had none on the target yet, and adds them to their totals; answers
--- the ballots that stood before, which it leaves as they are.
-WITH cast_votes AS (
-    SELECT discussion, target, voter, value, string_to_array(changes, ' ') AS changes,
-        ($7::timestamptz[])[place] AS voted_at
+-- the others, which it leaves as they are: votes that stood before, events that were refused.
+-- A voter's votes in a discussion have one writer, so what is not there now will not be there soon.
+WITH cast_votes AS MATERIALIZED (
+    SELECT n.discussion, n.target, n.voter, n.value, n.event_id,
+        ($7::timestamptz[])[n.instant] AS voted_at,
+        v.voter IS NULL AND o.event_id IS NULL AS first
     FROM unnest($2::text::text[], $3::text::text[], $4::text::text[], $5::text::smallint[],
         $6::text::text[], $8::text::integer[]
-    ) AS t (discussion, target, voter, value, changes, place)
+    ) AS n (discussion, target, voter, value, event_id, instant)
+    LEFT JOIN votes v
+        ON v.discussion = n.discussion AND v.target = n.target AND v.voter = n.voter
+    LEFT JOIN outcomes o
+        ON o.discussion = n.discussion AND o.event_id = n.event_id AND o.result = 'refused'
 ), stored AS (
     INSERT INTO votes (discussion, target, voter, value, changes, voted_at)
-    SELECT discussion, target, voter, value, changes, voted_at
+    SELECT discussion, target, voter, value, ARRAY[event_id || ':' || value], voted_at
     FROM cast_votes
-    ORDER BY discussion, target, voter
-    ON CONFLICT (discussion, target, voter) DO NOTHING
-    RETURNING discussion, target, voter, value
+    WHERE first
 ), counted AS (
     INSERT INTO vote_totals (discussion, target, slot, up, down)
     SELECT discussion, target, $1::smallint,
         count(*) FILTER (WHERE value = 1), count(*) FILTER (WHERE value = -1)
-    FROM stored
-    WHERE value <> 0
+    FROM cast_votes
+    WHERE first AND value <> 0
     GROUP BY discussion, target
     ORDER BY discussion, target
     ON CONFLICT (discussion, target, slot) DO UPDATE
     SET up = vote_totals.up + EXCLUDED.up, down = vote_totals.down + EXCLUDED.down
 )
-SELECT discussion, target, voter FROM cast_votes
-EXCEPT
-SELECT discussion, target, voter FROM stored
+SELECT discussion, target, voter FROM cast_votes WHERE NOT first
 
 -- name: count_votes
 -- Replaces votes and moves their totals by what each replaced, which the same statement reads.

@@ -96,16 +96,22 @@ async def refused_before(
     connection: Connection, events: Collection[tuple[str, str]]
 ) -> set[tuple[str, str, bytes]]:
     """(discussion, event id, digest) of those of these (discussion, event id) once refused."""
+    if not events:
+        return set()
     rows = await connection.fetch(_SQL["recorded_refusals"], *_texts(events, 2))
     return {(discussion, event_id, digest) for discussion, event_id, digest in rows}
 
 
+async def any_parked(connection: Connection, slot: int) -> bool:
+    """Nearly always nobody in the slot waits, which is cheaper to ask than each voter."""
+    return bool(await connection.fetchval(_SQL["any_parked_vote"], slot))
+
+
 async def parked(
-    connection: Connection, slot: int, voters: Collection[tuple[str, str]]
+    connection: Connection, voters: Collection[tuple[str, str]]
 ) -> dict[tuple[str, str], list[Cast]]:
     """(discussion, voter) → their parked votes on any comment, oldest first."""
-    # Nearly always nobody in the slot waits, which is cheaper to ask than each voter.
-    if not voters or not await connection.fetchval(_SQL["any_parked_vote"], slot):
+    if not voters:
         return {}
     found: dict[tuple[str, str], list[Cast]] = {}
     for row in await connection.fetch(_SQL["parked_votes_of"], *_columns(voters, 2)):
@@ -138,13 +144,28 @@ async def count_parked(connection: Connection, slot: int) -> int:
 
 
 async def count_first(
-    connection: Connection, slot: int, votes: Mapping[Ballot, Standing]
-) -> set[Ballot]:
-    """Stores those whose voter had no vote there; answers the others, which stay as they were."""
-    if not votes:
+    connection: Connection,
+    slot: int,
+    ballots: Collection[tuple[str, str, str]],
+    values: Collection[int],
+    event_ids: Collection[str],
+    ats: Sequence[datetime],
+) -> set[tuple[str, str, str]]:
+    """Stores a vote for each of these (discussion, target, voter) that had none.
+
+    Answers the others, which stay as they are: a vote stands, or the event was refused before.
+    """
+    if not ballots:
         return set()
-    rows = await connection.fetch(_SQL["count_first_votes"], slot, *_votes(votes))
-    return {Ballot(discussion, target, voter) for discussion, target, voter in rows}
+    rows = await connection.fetch(
+        _SQL["count_first_votes"],
+        slot,
+        *_texts(ballots, 3),
+        columns.numbers(values),
+        columns.texts(event_ids),
+        *columns.instants(ats),
+    )
+    return {(discussion, target, voter) for discussion, target, voter in rows}
 
 
 async def count(
