@@ -69,7 +69,10 @@ def list_(topic: str, reason: str, as_json: bool) -> None:
 @click.argument("topic", callback=_topic)
 @click.argument("offset", type=click.IntRange(min=0))
 def show(topic: str, offset: int) -> None:
-    """Show one dead letter whole, the record's value as text where it is text."""
+    """Show one dead letter whole.
+
+    The record's value is shown as text where it is text.
+    """
     for one in asyncio.run(_read(topic)):
         if one.offset == offset:
             value = _value(one)
@@ -89,10 +92,11 @@ def show(topic: str, offset: int) -> None:
 @click.option("--to", "last", type=click.IntRange(min=0), help="Last letter's, included.")
 @click.option("--all", "everything", is_flag=True, help="Every letter of the topic.")
 def replay(topic: str, first: int | None, last: int | None, everything: bool) -> None:
-    """Send letters again to the topic they came from, with their keys, values and event ids.
+    """Send letters again to the topic they came from.
 
-    The order among other records is lost; revisions and ids absorb that, and what had taken
-    effect before changes nothing. Letters stay where they are. Exit code 1: some were not sent.
+    They keep their keys, values and event ids. The order among other records is lost; revisions
+    and ids absorb that, and what had taken effect before changes nothing. Letters stay where they
+    are. Exit code 1: some were not sent.
     """
     if everything == (first is not None or last is not None):
         raise click.UsageError("say --all, or --from and/or --to")

@@ -23,10 +23,11 @@ STATEMENT_SECONDS = 3600.0
     "--dsn", default="", help="The database; VECHE_POSTGRES_DSN or `veche up`'s if absent."
 )
 def dump(dsn: str) -> None:
-    """Print the canonical dump: JSON lines, every column that a rebuild must bring back.
+    """Print the database's canonical content.
 
-    Two databases in the same state give the same bytes. docs/rebuild.md names what is left out.
-    It holds readers' texts and names: treat it as you treat the database.
+    JSON lines, with every column that a rebuild must bring back. Two databases in the same state
+    give the same bytes. docs/rebuild.md names what is left out. It holds readers' texts and names:
+    treat it as you treat the database.
     """
     asyncio.run(_print(dsn or target.postgres_dsn()))
 

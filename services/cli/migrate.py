@@ -15,7 +15,7 @@ from services.core import db
     "--dsn", default="", help="The database; VECHE_POSTGRES_DSN or `veche up`'s if absent."
 )
 def migrate(dsn: str) -> None:
-    """Apply the migrations that the database lacks, in order; forward only."""
+    """Apply the migrations that the database lacks."""
     done = asyncio.run(
         db.migrate(dsn or target.postgres_dsn(), lambda name: click.echo(f"applying {name}"))
     )

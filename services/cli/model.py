@@ -32,9 +32,10 @@ class BadFile(VecheError):
 
 @click.group()
 def model() -> None:
-    """Train, apply and measure a classifier of comments on JSONL files (plain or .gz).
+    """Train, apply and measure a classifier of comments.
 
-    A line is an object with `text`, `labels` (names to 0 or 1) and, to score, `id`.
+    FILES are JSON lines (.gz too). A line is an object with `text`, `labels` (names to 0 or 1)
+    and, to score, `id`.
     """
 
 
@@ -44,7 +45,10 @@ def model() -> None:
 @click.option("--seed", default=0, show_default=True, help="Equal seeds give equal files.")
 @click.argument("files", nargs=-1, required=True, type=FILES)
 def train(label: str, out: Path, seed: int, files: tuple[Path, ...]) -> None:
-    """Fit a model to the lines that carry the label; lines without it are passed over."""
+    """Fit a model to the lines that carry the label.
+
+    Lines without it are passed over.
+    """
     try:
         from services.core.model.fit import fit
     except ModuleNotFoundError as error:
@@ -114,7 +118,10 @@ def score(model_file: Path, explain: bool, files: tuple[Path, ...]) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.argument("files", nargs=-1, required=True, type=FILES)
 def evaluate(label: str, model_file: Path, as_json: bool, files: tuple[Path, ...]) -> None:
-    """Measure a model on labelled lines: AUC, precision at 90 % recall, calibration."""
+    """Measure a model on labelled lines.
+
+    By AUC, precision at 90 % recall, and calibration.
+    """
     made = opened(model_file)
     texts, labels, passed_over = labelled(files, label)
     if not 0 < sum(labels) < len(labels):

@@ -69,7 +69,7 @@ class BadLine(ValueError):
     "--lang", type=click.Choice(["ru", "en"]), help="The list's language; else by its letters."
 )
 def moderate(list_: Path | None, folder: Path | None, lang: Language | None) -> None:
-    """Judge comments: JSON lines from standard input, verdicts to standard output.
+    """Judge comments: JSON lines in, verdicts out.
 
     A comment has `id` and `text` (or `body`), and may have `author` and `at` (ISO 8601, or
     seconds since 1970). A verdict has `id`, `verdict` (publish, hold or reject), the `rules` that

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -18,14 +19,17 @@ from services.core.store import fences
 
 @click.group()
 def partitions() -> None:
-    """Fences: what each partition has applied, and which ones wait for you."""
+    """How far each partition is, and which ones wait for you."""
 
 
 @partitions.command("list")
 @click.option("--json", "as_json", is_flag=True, help="One JSON array, for scripts.")
 @click.option("--stopped", is_flag=True, help="Only those that wait for an operator.")
 def list_(as_json: bool, stopped: bool) -> None:
-    """List every partition: next offset, lag, owner, and why it is stopped, where it is."""
+    """List how far each partition is, and why it is stopped.
+
+    With --json also owner and epoch.
+    """
     rows = asyncio.run(_list())
     if stopped:
         rows = [row for row in rows if row["stopped_reason"]]
@@ -47,7 +51,7 @@ def list_(as_json: bool, stopped: bool) -> None:
             str(row["partition"]),
             str(row["next_offset"]),
             lag,
-            row["record_at"] or "",
+            _ago(row["record_at"]),
             state,
         )
     Console().print(table)
@@ -100,6 +104,16 @@ async def _list() -> list[dict[str, Any]]:
         }
         for row in rows
     ]
+
+
+def _ago(instant: str | None) -> str:
+    if instant is None:
+        return ""
+    seconds = max(0, int((datetime.now(UTC) - datetime.fromisoformat(instant)).total_seconds()))
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {unit} ago"
+    return f"{seconds} s ago"
 
 
 def _lag(row: fences.Listed, held: consume.Log | None) -> int | None:

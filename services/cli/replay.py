@@ -64,9 +64,10 @@ def replay(
     votes_per_comment: int,
     limit: int,
 ) -> None:
-    """Send recorded threads (JSON lines, .gz too) as discussions, comments and votes.
+    """Send recorded threads as a portal's events.
 
-    Sending the same file again changes nothing: ids come from the recording.
+    FILES are JSON lines (.gz too); they become discussions, comments and votes. Sending the same
+    file again changes nothing: ids come from the recording.
     """
     console = Console(stderr=True)
     try:

@@ -81,6 +81,9 @@ def environment(folder: Path) -> dict[str, str]:
 @click.option("--site", "sites", multiple=True, default=("demo",), show_default=True)
 @click.option("--owner", type=int, help="The user id that the services run as.")
 def secrets(folder: Path, sites: tuple[str, ...], owner: int | None) -> None:
-    """Make the signing keys and the issuers file in FOLDER; what is there already stays."""
+    """Make signing keys and an issuers file in FOLDER.
+
+    What is there already stays.
+    """
     made = make(folder, sites, owner)
     click.echo("\n".join(f"made {file}" for file in made) or "nothing to make")

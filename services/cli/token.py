@@ -23,7 +23,7 @@ ROLES = ("reader", "portal", "importer", "moderator", "admin")
     help="The issuers file; VECHE_ISSUERS_FILE or `veche up`'s if left out.",
 )
 def token(role: str, site: str, user: str, name: str, hours: float, issuers: Path | None) -> None:
-    """Print a token that this installation's services believe."""
+    """Print a token that this installation believes."""
     click.echo(
         tokens.from_issuers_file(
             site=site, role=role, user=user, name=name, hours=hours, file=issuers

@@ -19,10 +19,11 @@ from services.core.topics import declared
     "--min-insync-replicas", default=1, show_default=True, help="Copies that acknowledge a record."
 )
 def topics(bootstrap: str, replication_factor: int, min_insync_replicas: int) -> None:
-    """Create the topics that the cluster lacks; say which of the others differ (exit code 1).
+    """Create the topics that the cluster lacks.
 
-    Nothing that exists is changed: partition counts never change in place. A new topic keeps its
-    records as long as VECHE_RETENTION_MS_<TOPIC> or else schemas/topics.toml says.
+    Those that differ from schemas/topics.toml are told (exit code 1). Nothing that exists is
+    changed: partition counts never change in place. A new topic keeps its records as long as
+    VECHE_RETENTION_MS_<TOPIC> or else schemas/topics.toml says.
     """
     report = asyncio.run(
         produce.create_topics(

@@ -39,8 +39,9 @@ NAME_WIDTH = 10
 
 @click.command()
 def up() -> None:
-    """Start Veche whole: servers, services, demonstration; Ctrl-C stops it, the data stays.
+    """Start Veche whole: servers, services, demonstration.
 
+    Ctrl-C stops it, the data stays.
     VECHE_PORT chooses the port (8000), VECHE_DATA_DIR the data's place (.veche).
     VECHE_KAFKA_BOOTSTRAP and VECHE_POSTGRES_DSN name servers of yours to use instead.
     """
