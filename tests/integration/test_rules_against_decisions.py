@@ -233,6 +233,7 @@ async def test_agreement_tells_of_every_version_how_moderators_ruled(
     everywhere = await asyncio.to_thread(veche, postgres_dsn, "agreement", "--json")
     assert {rule["rule"]: rule["hits"] for rule in everywhere["rules"]}["elephants"] == 6
     shown = await asyncio.to_thread(veche, postgres_dsn, "agreement", "--site", "gazette")
+    assert max(map(len, shown.splitlines())) <= 80
     assert "66.7% agreed (21% to 94%) of 3 ruled on" in shown
 
 

@@ -21,7 +21,11 @@ from services.cli.rules.write import check, explain, format_, test
 
 @click.group()
 def rules() -> None:
-    """Check, test, explain and backtest rules: DIR is a folder, by default the shipped one."""
+    """Write, measure, activate and take back rules.
+
+    DIR is a folder of rules, by default the shipped one. check, test, explain, backtest, diff and
+    format need no server; agreement and --days ask Postgres, the others a running console.
+    """
 
 
 for command in (check, test, explain, backtest, diff, agreement, format_):

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import click
 
 from services.cli import target
+from services.cli.rules.said import tell
 from services.cli.rules.write import as_json, say
 from services.core import db
 from services.core.errors import Retryable
@@ -18,15 +19,20 @@ STATEMENT_SECONDS = 60.0
 
 @click.command()
 @click.option(
-    "--days", type=click.FloatRange(min=0, min_open=True, max=31), default=7, show_default=True
+    "--days",
+    type=click.FloatRange(min=0, min_open=True, max=31),
+    default=7,
+    show_default=True,
+    help="How far back; the newest 100,000 verdicts of them.",
 )
 @click.option("--site", default="", help="Of one site; all by default.")
 @as_json
 def agreement(days: float, site: str, as_json: bool) -> None:
-    """How often moderators ruled as each rule says, from VECHE_POSTGRES_DSN.
+    """How often moderators ruled as each rule says.
 
-    Per rule, version and action: comments that it matched, how many of them a moderator ruled on,
-    and on how many of these they agreed, with the 95 % interval (Wilson).
+    From VECHE_POSTGRES_DSN, or of a running `veche up`. Per rule, version and action: comments
+    that it matched, how many of them a moderator ruled on, and on how many of these they agreed,
+    with the 95 % interval (Wilson).
     """
     since = datetime.now(UTC) - timedelta(days=days)
     try:
@@ -38,19 +44,19 @@ def agreement(days: float, site: str, as_json: bool) -> None:
         say({"since": reaches.isoformat(), "complete": reaches == since, "rules": rules})
         return
     if reaches != since:
-        click.echo(f"of the newest {judged.MOST} verdicts only, since {reaches:%Y-%m-%d %H:%M}")
+        tell(f"of the newest {judged.MOST} verdicts only, since {reaches:%Y-%m-%d %H:%M}")
     for one in found:
         where = "shadow" if one.shadow else "live"
         share = "nobody ruled on them"
         if one.share is not None and one.interval is not None:
             low, high = one.interval
             share = f"{one.share:.1%} agreed ({low:.0%} to {high:.0%}) of {one.ruled} ruled on"
-        click.echo(
-            f"  {one.rule:24} {one.version:12} {where:6} {one.says:7} {one.hits:7}  {share}"
-            f"  e.g. {', '.join((one.disagreed_on or one.samples)[:2])}"
-        )
+        tell(f"{one.rule:30} {one.version:12} {where:6} {one.says:7} {one.hits:7} hits", 2)
+        tell(share, 6)
+        known = "they did not on" if one.disagreed_on else "e.g."
+        tell(f"{known} {', '.join((one.disagreed_on or one.samples)[:2])}", 6)
     if not found:
-        click.echo(f"no rule said anything in the last {days:g} days")
+        tell(f"no rule said anything in the last {days:g} days")
 
 
 async def _read(since: datetime, site: str) -> tuple[list[judged.Agreed], datetime]:

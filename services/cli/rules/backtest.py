@@ -13,6 +13,7 @@ import click
 
 from services.cli.rules import stored
 from services.cli.rules.run import Run, Told, prepared
+from services.cli.rules.said import tell
 from services.cli.rules.stored import days_option, recorded_option, site_option
 from services.cli.rules.write import as_json, loaded, say
 from services.core.errors import Misconfigured
@@ -21,6 +22,8 @@ from services.core.rules.replay import Seen
 
 SAMPLES = 5
 PAIRS = 10
+NOT_APPLIED = ("hold_first of sites and discussions", "limits on authors", "brakes")
+"""What a verdict of moderation hangs on beside the rules: a backtest tells of rules alone."""
 
 files_argument = click.argument(
     "files", nargs=-1,
@@ -129,11 +132,13 @@ def backtest(
     workers: int,
     as_json: bool,
 ) -> None:
-    """Run the rules over FILES, JSON lines (plain or .gz), or over the comments of the last days.
+    """Run rules over files of comments, or those of the last days.
 
-    Hits, overlap, precision and recall, against labels or what moderators decided. Facts are
-    computed anew in event-time order from the lines themselves (`author`, `at`, `discussion`); a
-    line's own `facts` win. Without `at`, what a window counts is unknown.
+    FILES are JSON lines, plain or .gz. Hits, overlap, precision and recall, against labels or what
+    moderators decided. Facts are computed anew in event-time order from the lines themselves
+    (`author`, `at`, `discussion`); a line's own `facts` win. Without `at`, what a window counts is
+    unknown.
+    Rules alone are judged: without hold_first, limits on authors and brakes.
     """
     ruleset = loaded(folder)
     began = perf_counter()
@@ -147,6 +152,7 @@ def backtest(
     report = counted.report() | {
         "not_comments": run.unread,
         "facts": said or _judged_on(run),
+        "not_applied": list(NOT_APPLIED),
         "seconds": round(seconds, 3),
         "per_second": round(counted.total / seconds),
     }  # fmt: skip
@@ -197,25 +203,25 @@ def _judged_on(run: Run) -> str:
 
 def _show(report: dict[str, Any]) -> None:
     verdicts = ", ".join(f"{count} {name}" for name, count in report["verdicts"].items())
-    click.echo(f"{report['comments']} comments: {verdicts}; facts {report['facts']}")
+    tell(f"{report['comments']} comments: {verdicts}")
+    tell(f"facts: {report['facts']}")
+    tell(f"rules alone, without {', '.join(report['not_applied'])}")
     if report["labelled"]:
-        click.echo(
+        tell(
             f"{report['labelled']} labelled, {report['bad']} bad: precision "
             f"{_shown(report['precision'])}, recall {_shown(report['recall'])}"
         )
     for one in report["rules"]:
         quality = f"  precision {_shown(one['precision'])}" if one["precision"] is not None else ""
-        click.echo(
-            f"  {one['rule']:24} {one['status']:6} {one['action']:7} {one['hits']:8}{quality}"
-            f"  e.g. {', '.join(one['samples'][:2])}"
-        )
+        tell(f"{one['rule']:30} {one['status']:6} {one['action']:7} {one['hits']:8}{quality}", 2)
+        tell(f"e.g. {', '.join(one['samples'][:2])}", 6)
     for one in report["overlap"][:5]:
-        click.echo(f"  both {' and '.join(one['rules'])}: {one['comments']}")
+        tell(f"both {' and '.join(one['rules'])}: {one['comments']}", 2)
     if report["silent"]:
-        click.echo(f"  silent: {', '.join(report['silent'])}")
+        tell(f"silent: {', '.join(report['silent'])}", 2)
     if report["not_comments"]:
-        click.echo(f"  {report['not_comments']} lines are no comments")
-    click.echo(f"{report['seconds']} s, {report['per_second']} comments/s")
+        tell(f"{report['not_comments']} lines are no comments", 2)
+    tell(f"{report['seconds']} s, {report['per_second']} comments/s")
 
 
 @click.command()
@@ -239,9 +245,9 @@ def diff(
     workers: int,
     as_json: bool,
 ) -> None:
-    """What OLD and NEW rules say differently of FILES, or of the comments of the last days.
+    """What OLD and NEW rules say differently of the same comments.
 
-    Newly held, rejected, let through.
+    Of FILES, or of the last days: newly held, rejected, let through.
     """
     before, after = loaded(old), loaded(new)
     run, said = _chosen(files, days, (before, after), site, recorded, limit, workers)
@@ -272,14 +278,16 @@ def diff(
     )
     if as_json:
         say({"comments": total, "changed_rules": changed, "facts": said or _judged_on(run),
+             "not_applied": list(NOT_APPLIED),
              "moves": [{"move": m, "comments": c, "samples": samples[m]}
                        for m, c in moves.most_common()]})  # fmt: skip
         return
-    click.echo(f"rules that differ: {', '.join(changed) or 'none'}")
+    tell(f"rules that differ: {', '.join(changed) or 'none'}")
+    tell(f"rules alone, without {', '.join(NOT_APPLIED)}")
     for move, count in moves.most_common():
-        click.echo(f"  {move}: {count} of {total}, e.g. {', '.join(samples[move])}")
+        tell(f"{move}: {count} of {total}, e.g. {', '.join(samples[move])}", 2)
     if not moves:
-        click.echo(f"  the same verdicts on {total} comments")
+        tell(f"the same verdicts on {total} comments", 2)
 
 
 def _share(part: int, whole: int) -> float | None:

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from services.cli import tokens
+from services.cli.rules.said import tell
 from services.cli.rules.write import as_json, say
 from services.core import settings
 from services.core.errors import VecheError
@@ -66,7 +67,8 @@ def asks(role: str) -> Callable[[Command], Command]:
                          show_default="`veche up`'s, on VECHE_PORT", help="Where Veche answers."),
             click.option("--token", default="",
                          help="Yours; VECHE_TOKEN, or made from the issuers file, if left out."),
-            click.option("--site", default="demo", show_default=True, help="The token's portal."),
+            click.option("--site", default="demo", show_default=True,
+                         help="The token's portal; * changes rules of all."),
             click.option("--user", default="operator", show_default=True,
                          help="Whose token is made, where none is given."),
             as_json,
@@ -92,7 +94,10 @@ def _bound(command: Command, role: str) -> Command:
 @click.option("--reason", required=True, help="Why; it stands in the history.")
 @asks("admin")
 def propose(ask: Asking, folder: Path, reason: str, as_json: bool) -> None:
-    """Propose the rules of FOLDER: loaded, tested, replayed over the newest comments."""
+    """Propose the rules of FOLDER, and see what they would change.
+
+    They are loaded, tested and replayed over the newest comments.
+    """
     body = {"files": settings.rules_texts(folder), "reason": reason}
     _, told = ask("POST", "/proposals", body)
     if as_json:
@@ -148,7 +153,7 @@ def withdraw(ask: Asking, id: int, as_json: bool) -> None:
 @click.command()
 @asks("moderator")
 def history(ask: Asking, as_json: bool) -> None:
-    """Which rulesets judged, the newest first, and who answers for them."""
+    """Which rulesets judged, and who answers for them."""
     _, told = ask("GET", "")
     if as_json:
         say({key: told[key] for key in ("current", "folder", "versions", "next")})
@@ -178,7 +183,10 @@ def history(ask: Asking, as_json: bool) -> None:
 @click.option("--reason", required=True, help="Why; it stands in the history.")
 @asks("admin")
 def rollback(ask: Asking, version: int, reason: str, as_json: bool) -> None:
-    """Judge by an earlier VERSION again; 0 is the folder VECHE_RULES_DIR."""
+    """Judge by an earlier VERSION again.
+
+    0 is the folder VECHE_RULES_DIR.
+    """
     _settled(*ask("POST", "/rollback", {"to": version, "reason": reason}), as_json)
 
 
@@ -191,9 +199,10 @@ def rollback(ask: Asking, version: int, reason: str, as_json: bool) -> None:
 def undo(
     ask: Asking, rule: str, reason: str, since: str | None, dry_run: bool, as_json: bool
 ) -> None:
-    """Take back what one version of a rule held or rejected on the token's site.
+    """Take back what one version of a rule held or rejected.
 
-    Where a moderator ruled since, or the comment changed, nothing changes. Twice undoes once.
+    On the token's site. Where a moderator ruled since, or the comment changed, nothing changes.
+    Twice undoes once.
     """
     name, at, version = rule.partition("@")
     if not at:
@@ -216,8 +225,8 @@ def undo(
         say({"dry_run": dry_run, "comments": comments, "already": already, "samples": samples[:10]})
         return
     did = "concerns" if dry_run else "is taken back on"
-    click.echo(f"{rule} {did} {comments} comments ({already} before), e.g. "
-               f"{', '.join(samples[:5]) or 'none'}")  # fmt: skip
+    tell(f"{rule} {did} {comments} comments ({already} before), e.g. "
+         f"{', '.join(samples[:5]) or 'none'}")  # fmt: skip
     click.echo("next: leave out --dry-run" if dry_run else "next: veche_rules_undone_total tells")
 
 
@@ -257,8 +266,9 @@ def _settled(status: int, told: dict[str, Any], as_json: bool) -> None:
 def _show_effect(told: dict[str, Any]) -> None:
     effect = told["effect"]
     facts = effect["facts"]
-    click.echo(f"{effect['comments']} comments judged again, {facts['recorded']} on recorded "
-               f"facts, {facts['anew']} on facts computed anew")  # fmt: skip
+    tell(f"{effect['comments']} comments judged again, {facts['recorded']} on recorded "
+         f"facts, {facts['anew']} on facts computed anew; rules alone, without hold_first and "
+         f"brakes")  # fmt: skip
     for rule, how in effect["changed"].items():
         click.echo(f"  {rule}: {how}")
     table = _table("verdict", "rule", "comments", "e.g.")

@@ -18,6 +18,7 @@ import click
 from services.core import settings
 from services.core.errors import BadRuleset, Misconfigured
 from services.core.rules import Facts, Ruleset, judge, load
+from services.core.rules.document import nearest
 from services.core.rules.expression import subject
 from services.core.rules.format import formatted
 from services.core.rules.rule import Case, Event
@@ -49,9 +50,9 @@ def say(value: Any) -> None:
 @folder_argument
 @as_json
 def check(folder: Path | None, as_json: bool) -> None:
-    """Load the rules: mistakes with file, line, column and the nearest valid name.
+    """Load the rules: mistakes by file, line and column.
 
-    Warns of rules that expire within two weeks, or have.
+    The nearest valid name is told. Warns of rules that expire within two weeks, or have.
     """
     try:
         ruleset = loaded(folder)
@@ -137,9 +138,9 @@ def explain(
     language: str,
     as_json: bool,
 ) -> None:
-    """Why a rule matches a comment, or what it misses: the nearest misses first.
+    """Why a rule matches a comment, or what it misses.
 
-    Facts that are not stated are those of an author's first comment.
+    The nearest misses come first. Facts that are not stated are those of an author's first comment.
     """
     ruleset = loaded(folder)
     _known(ruleset, only)
@@ -193,7 +194,10 @@ def explain(
 @folder_argument
 @click.option("--check", "only_check", is_flag=True, help="Change nothing; 1 where a file differs.")
 def format_(folder: Path | None, only_check: bool) -> None:
-    """Write every rule's file in the one way: keys in order, comments kept."""
+    """Write every rule's file in the one way, comments kept.
+
+    A file is replaced whole or not at all.
+    """
     folder = folder or settings.rules_dir()
     differing = []
     for file in sorted((*folder.glob("*.yml"), *folder.glob("*.yaml"))):
@@ -225,7 +229,8 @@ def _replace(file: Path, text: str) -> None:
 
 def _known(ruleset: Ruleset, only: str | None) -> None:
     if only is not None and ruleset.rule(only) is None:
-        raise BadRuleset(f"there is no rule {only!r} in this folder")
+        close = nearest(only, [rule.id for rule in ruleset.rules])
+        raise BadRuleset(f"there is no rule {only!r} in this folder{close}")
 
 
 def _number(value: str) -> float | int | None:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from services.core.errors import BadRuleset
 from services.core.rules import detect, expression, patterns
+from services.core.rules.document import nearest
 from services.core.rules.facts import Facts, Submission, Value
 from services.core.rules.features import TEXT
 from services.core.rules.links import host_of, links_of, within
@@ -161,11 +162,11 @@ class Builder:
         if node.links is not None:
             yield _links(node.links.more_than, node.links.except_)
         if node.finds is not None:
-            for name in node.finds:
+            for n, name in enumerate(node.finds):
                 if name not in detect.DETECTORS:
                     raise Misplaced(
-                        (*path, "finds"),
-                        f"there is no detector {name!r}; known: {', '.join(detect.DETECTORS)}",
+                        (*path, "finds", n),
+                        f"there is no detector {name!r}{nearest(name, list(detect.DETECTORS))}",
                     )
             yield _finds(node.finds)
 
@@ -211,8 +212,8 @@ class Builder:
 
     def _list(self, name: str, path: Path) -> str:
         if name not in self._lists:
-            there = ", ".join(sorted(self._lists)) or "none"
-            raise Misplaced(path, f"there is no list {name!r}; there are: {there}")
+            there = nearest(name, sorted(self._lists)) if self._lists else "; there are none"
+            raise Misplaced(path, f"there is no list {name!r}{there}")
         self.lists_used.append(name)
         return self._lists[name]
 

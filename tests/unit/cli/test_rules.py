@@ -184,6 +184,36 @@ def test_explain_judges_where_it_is_told_to_and_names_rules_out_of_scope(folder:
     assert "out of scope" not in there
 
 
+def test_what_is_told_fits_a_terminal_of_80_columns(tmp_path: Path) -> None:
+    folder = tmp_path / "rules"
+    folder.mkdir()
+    named = [f"a_rather_long_name_of_a_rule_{n:02}" for n in range(9)]
+    texts = "title: {ru: а, en: a}\nreason: {ru: а, en: a}\nthen: hold\n"
+    rule = (
+        "id: {}\n" + texts.replace("{ru", "{{ru").replace("a}", "a}}") + "when: text.words > {}\n"
+    )
+    (folder / "a.yml").write_text(
+        "---\n".join(rule.format(name, n) for n, name in enumerate(named))
+    )
+    file = tmp_path / "comments.jsonl"
+    rows = [
+        {"id": f"gazette/an-article-with-a-name/{n:040}", "text": "один два", "decision": "reject"}
+        for n in range(9)
+    ]
+    file.write_text("\n".join(map(json.dumps, rows)))
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "a.yml").write_text(rule.format("b", 9))
+    for told in (
+        run("backtest", file, "--rules", folder, "--workers", 1),
+        run("diff", folder, tmp_path / "other", file, "--workers", 1),
+    ):
+        assert max(map(len, told.splitlines())) <= 80
+        assert "rules alone, without hold_first of sites and discussions" in told
+    helps = run("agreement", "--help") + run("--help")
+    assert max(map(len, helps.splitlines())) <= 80
+    assert "..." not in run("--help").partition("Commands:")[2]
+
+
 def test_backtest_computes_facts_in_event_time_order(folder: Path, tmp_path: Path) -> None:
     file = comments(tmp_path)
     told = json.loads(
