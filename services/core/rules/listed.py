@@ -11,8 +11,10 @@ from typing import NamedTuple, TypeAlias
 
 from services.core.rules import skeleton
 from services.core.rules.inflect import Language, forms
+from services.core.rules.lookalikes import looks
 from services.core.rules.reading import read
 from services.core.rules.respelling import heard
+from services.core.rules.slips import Slips
 from services.core.rules.spelling import Spelled, Trie
 
 _LEAST_HEARD = 4
@@ -73,6 +75,10 @@ class Listed:
         self.begins = tuple(self.stems)
         self.trie = Trie(self.parts, self.stems)
         self.heard = {heard(form): form for form in self.parts if len(form) >= _LEAST_HEARD}
+        self.looks = {key: form for form in self.parts if (key := looks(form))}
+        self.slips = Slips(
+            self.parts, {part.word for entry in self.entries for part in entry.parts}
+        )
         self._russian = _Skeletons(skeleton.in_russian, self.parts, self.stems, latin=False)
         self._english = _Skeletons(skeleton.in_english, self.parts, self.stems, latin=True)
 

@@ -11,7 +11,7 @@ import unicodedata
 
 from services.core.rules.lookalikes_data import LOOKALIKES
 
-LOOKS, LEET, SOUNDS, REPEATED, SPACED, MASKED, RESPELLED = 1, 2, 4, 8, 16, 32, 64
+LOOKS, LEET, SOUNDS, REPEATED, SPACED, MASKED, RESPELLED, GLUED = 1, 2, 4, 8, 16, 32, 64, 128
 HOW = {
     LOOKS: "confusable",
     LEET: "leet",
@@ -20,6 +20,7 @@ HOW = {
     SPACED: "spaced",
     MASKED: "masked",
     RESPELLED: "respelled",
+    GLUED: "glued",
 }
 
 Letters = tuple[tuple[str, int], ...]
@@ -52,6 +53,12 @@ _OTHER = {
     "μ": "мu", "ħ": "нh", "ß": "вb",
     "æ": "e", "ø": "оo", "đ": "d", "ł": "лl", "ð": "d", "þ": "p",
     "š": "ш", "č": "ч", "ž": "ж", "ŝ": "щ", "â": "я", "û": "ю", "è": "э", "ë": "е", "ĉ": "ч",
+    "ʹ": "ь", "ʺ": "ъ", "ʼ": "ьъ", "⭕": "oо", "×": "xх", "❌": "xх", "ᴨ": "п", "ᴩ": "р", "ᴧ": "л",
+    "ᴦ": "г", "ᴫ": "л", "ⲡ": "п", "ꛛ": "п", "ⲃ": "bв", "ⲓ": "i", "ⲽ": "w", "ⳏ": "pр", "ϸ": "pр",
+    "ƿ": "pр", "ϭ": "oоб", "ⳓ": "б", "ⳝ": "б", "Ꮾ": "б", "ϥ": "ч", "પ": "ч", "င": "cс", "ၚ": "cс",
+    "ട": "s", "𑜀": "m", "ȝ": "з", "ʒ": "з", "ӡ": "з", "ᴈ": "з", "ⲝ": "з", "ⳅ": "з", "ⳍ": "з",
+    "ꝫ": "з", "ⲫ": "ф", "ⳡ": "ф", "ቀ": "ф", "փ": "ф", "ᒥ": "г", "ᐱ": "л", "ꓥ": "л", "ⴷ": "л",
+    "ǀ": "il", "ו": "il", "ן": "il", "ւ": "i", "ᛁ": "il", "ⵏ": "il", "ꓲ": "il", "ߊ": "il",
 }  # fmt: skip
 
 _OTHER |= {chr(0x1F1E6 + n): letter for n, letter in enumerate(LATIN)}  # of flags
@@ -100,9 +107,11 @@ _RUSSIAN_SOUNDS = {
 # English in Cyrillic letters, by letter or by ear.
 _ENGLISH_SOUNDS = {
     "а": ["a", "u", "o", "er"], "б": ["b"], "в": ["v", "w"], "г": ["g", "h"], "д": ["d"],
-    "е": ["e", "a", "ai", "ie"], "ж": ["j", "g", "zh"], "з": ["z", "s", "th"], "и": ["i", "e", "y"],
+    "е": ["e", "a", "ai", "ie"], "ж": ["j", "g", "zh"], "з": ["z", "s", "th"],
+    "и": ["i", "e", "y", "ee", "ea"],
     "й": ["y", "i", "j"], "к": ["k", "c", "ck", "ch", "q"], "л": ["l"], "м": ["m"], "н": ["n"],
-    "о": ["o", "a", "au"], "п": ["p"], "р": ["r"], "с": ["s", "c", "th"], "т": ["t", "th"],
+    "о": ["o", "a", "au"], "п": ["p"], "р": ["r"], "с": ["s", "ce", "th"],
+    "се": ["ce"], "си": ["ci", "cy"], "сы": ["ci"], "сай": ["ci", "cy"], "т": ["t", "th"],
     "у": ["u", "oo", "w", "o"], "ф": ["f", "ph", "th"], "х": ["h"], "ц": ["c", "ts"], "ч": ["ch"],
     "ш": ["sh"], "щ": ["sh"], "ы": ["i", "y"], "э": ["a", "e"], "ю": ["u", "yu", "ew", "ou"],
     "я": ["ya", "ia", "a"], "дж": ["j", "g", "ge"], "кс": ["x", "cks"], "ей": ["a", "ay", "ai"],
@@ -214,6 +223,23 @@ def _by_first(table: dict[str, Letters]) -> Table:
         if table[written]:
             by_first.setdefault(written[0], []).append((written, table[written]))
     return {first: tuple(rows) for first, rows in by_first.items()}
+
+
+_LOOK_ALIKE = str.maketrans(
+    dict(zip("авгдеикмнопрстухцьэяшщзlv", "abrdeukmhonpctyxubeywwziu", strict=True))
+    | {"л": "ji", "ы": "bi", "ю": "io", "я": "r", "й": "u", "б": "b"}
+)
+_UNLIKE = frozenset("жфчъ")
+
+
+def looks(word: str) -> str:
+    """One key for words that look alike in Latin letters: `durak` no, `dypak`, `xyeвo`, `sIut` yes.
+
+    Empty where a Cyrillic letter looks like no Latin one.
+    """
+    if not _UNLIKE.isdisjoint(word):
+        return ""
+    return word.replace("rn", "m").replace("vv", "w").translate(_LOOK_ALIKE)
 
 
 SIGHT = _sight()

@@ -18,6 +18,7 @@ from services.core.rules.lookalikes import (
     SOUNDS,
     in_cyrillic,
     in_latin,
+    looks,
     spelled_in_latin,
 )
 from services.core.rules.remembered import LONGEST
@@ -29,6 +30,10 @@ _CACHED = 65_536
 _WORD_STEPS = 600
 _LONG_RUN = re.compile(r"(.)\1{2,}")
 _DOUBLED = re.compile(r"(.)\1")
+_LEAST_LOOKED = 4
+_LEAST_IN_MIXED = 5
+_DIGITS = "0123456789"
+_RUN = re.compile("[a-z]+|[а-я]+")
 _ENDING = re.compile(r"(?:[ыиауе]|о[вм]|а(?:м|ми|х))$")
 
 
@@ -36,11 +41,12 @@ class Lookup:
     def __init__(self, listed: Listed) -> None:
         self._listed = listed
         self.word = lru_cache(_CACHED)(self._look_up)
+        self.slip = lru_cache(_CACHED)(self._slip)
 
     def drawn_out(self, word: str) -> tuple[Found, ...]:
         """Looks a word up; one too long for a word, with its long runs shortened."""
         if len(word) <= LONGEST:
-            return self.word(word)
+            return self.word(word) or self.slip(word)
         short = _LONG_RUN.sub(r"\1\1", word)
         if short == word or len(short) > LONGEST:
             return ()
@@ -58,7 +64,7 @@ class Lookup:
             return tuple(found)
         latin = word.isascii() and word.isalpha()
         if not latin and word.strip(CYRILLIC):
-            return ()
+            return self._mixed(word)
         size = len(word)
         if _DOUBLED.search(word):
             for spelled in walk(
@@ -77,7 +83,7 @@ class Lookup:
                     found += listed.named(spelled.form, spelled.how)
             if found and known(word):
                 # A word of its own language: only where both are spoken alike, as `спам`.
-                found = [hit for hit in found if _spoken_alike(word, hit[2], latin=latin)]
+                found = [hit for hit in found if _spoken_alike(word, hit, latin=latin)]
         if not found and not latin:
             # An English word with a Russian ending: `лузеры`.
             ending = _ENDING.search(word, 4)
@@ -88,7 +94,29 @@ class Lookup:
             form = listed.heard.get(heard(word))
             if form is not None and form.isascii() is latin and not known(word):
                 found += listed.named(form, RESPELLED)
+        if not found and latin and size >= _LEAST_LOOKED:
+            form = listed.looks.get(looks(word))
+            if form is not None and not known(word):
+                found += listed.named(form, LOOKS)
         return tuple(dict.fromkeys(found))
+
+    def _slip(self, word: str) -> tuple[Found, ...]:
+        """What a word of one alphabet was meant to be that is no other."""
+        if len(word) < _LEAST_LOOKED or not word.isalpha() or not of_one_alphabet(word):
+            return ()
+        meant = self._listed.slips.meant(word)
+        return () if meant is None else tuple(self._listed.named(*meant))
+
+    def _mixed(self, word: str) -> tuple[Found, ...]:
+        """Digits before or after a word, a word between letters of the other alphabet."""
+        found: list[Found] = []
+        core = word.strip(_DIGITS)
+        if core != word and len(core) >= _LEAST_LOOKED and of_one_alphabet(core):
+            return self.word(core)
+        for run in _RUN.findall(word):
+            if len(run) >= _LEAST_IN_MIXED and run != word:
+                found += [(part, 0, run) for part in self._listed.parts.get(run, ())]
+        return tuple(found)
 
 
 def of_one_alphabet(written: str) -> bool:
@@ -109,11 +137,12 @@ def _ordinary(word: str, form: str) -> bool:
     return any(known(other) for choice in product(*choices) if (other := "".join(choice)) != form)
 
 
-def _spoken_alike(word: str, form: str, *, latin: bool) -> bool:
-    """`лузер` and `loser`, `фак` and its model; not `лазер`."""
+def _spoken_alike(word: str, hit: Found, *, latin: bool) -> bool:
+    """`лузер` and `loser`, `фак` and its model; not `лазер`, and not `факс`."""
+    part, _, form = hit
     if latin:
         return len(word) >= 5 and heard(word) == heard(spelled_in_latin(form))
     said, listed = heard(spelled_in_latin(word)), heard(form)
     if said == listed.replace(b"u", b"a") != listed:
-        return True
+        return form == part.word
     return len(word) >= 4 and said.replace(b"o", b"u") == listed.replace(b"o", b"u")

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from services.core.rules.inflect import known
 from services.core.rules.listed import Hit, Listed
 from services.core.rules.lookalikes import SIGHT, SPACED
 from services.core.rules.lookup import of_one_alphabet
 from services.core.rules.pieces import LINK, in_pieces
-from services.core.rules.remembered import LONGEST
-from services.core.rules.spelling import Spelled, Steps, is_mask, masked, walk
+from services.core.rules.spelling import Spelled, Steps, walk
 
 # What a disguise needs is well below; it bounds what a hostile text can cost.
 _ODD_STEPS = 1_500
@@ -39,11 +37,6 @@ def read_odd(text: str, listed: Listed) -> list[Hit]:
             for spelled in walk(text, start, listed.trie, SIGHT, boundary, steps, stops=True):
                 if _fair(text, spelled):
                     found += listed.hits(spelled)
-    if not found:
-        for start, end, seen in _masked_rows(text):
-            fits = masked(text[start:end], listed.trie)
-            if fits is not None and not (seen and known(seen)):
-                found += listed.hits(fits._replace(start=start, end=end))
     return found
 
 
@@ -63,35 +56,3 @@ def _fair(text: str, spelled: Spelled) -> bool:
         return in_pieces(written)
     # A short word of another language with Cyrillic letters of its own.
     return len(spelled.form) > 3 or not all("\u0400" <= letter <= "\u04ff" for letter in written)
-
-
-def _masked_rows(text: str) -> Iterator[tuple[int, int, str]]:
-    """Rows of letters, digits and masks that may be one masked word; and where only its first or
-    last letter is masked, what is seen, which must be no word itself."""
-    at, size = 0, len(text)
-    while at < size:
-        end = at
-        while end < size and (text[end].isalnum() or is_mask(text[end])):
-            end += 1
-        start = at
-        at = max(end, at + 1)
-        while start < end and is_mask(text[start]):
-            start += 1
-        stop = end
-        while stop > start and is_mask(text[stop - 1]):
-            stop -= 1
-        inner = text[start:stop]
-        if not 2 <= len(inner) <= LONGEST:
-            continue
-        if any(map(is_mask, inner)):
-            yield start, stop, ""
-            # Its first or last letter may be masked too; else the signs are emphasis.
-            if start and is_mask(text[start - 1]):
-                yield start - 1, stop, ""
-            if stop < end:
-                yield start, stop + 1, ""
-        elif len(inner) >= 4 and inner.isalpha():
-            if stop < end:
-                yield start, end, inner
-            elif at - len(inner) < start and start:
-                yield start - 1, stop, inner

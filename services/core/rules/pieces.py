@@ -25,10 +25,9 @@ LookUp: TypeAlias = Callable[[str], tuple[Found, ...]]
 _LEAST_GLUED = 5
 _SPELLED_STEPS = 2_000
 _STOP = "[" + re.escape("".join(sorted(STOPS))) + "]"
-_STOP_IN_WORD = "[" + re.escape("".join(sorted(STOPS - set(" \t\r\n")))) + "]"
 _LETTER = re.compile(r"[^\W_]")
 _RUN_OF_LETTERS = re.compile(r"[^\W_]{2}")
-JOINED = re.compile(rf"(?<![^\W_])[^\W_]++(?:{_STOP_IN_WORD}{{1,3}}[^\W_]++)+")
+JOINED = re.compile(r"(?<![^\W_])[^\W_]++(?:(?:[^\w\s]|_){1,3}[^\W_]++)+")
 _GLYPH = r"(?:[^\W_]|[@$!|(<€\U0001f1e6-\U0001f1ff])(?![^\W_])"
 SPELLED_OUT = re.compile(rf"(?<![^\W_]){_GLYPH}(?:{_STOP}{{1,4}}{_GLYPH}){{2,}}")
 # What may be spelled out beyond its own token begins or ends it.
@@ -42,6 +41,7 @@ _SMALL = frozenset({
 })  # fmt: skip
 """English words that lemminflect has no lemma for."""
 LINK = re.compile(r"\W*(?:https?:|www\.)|.*[a-z0-9]@[a-z0-9.-]+\.[a-z]|.*[a-z0-9]\.[a-z]{2,6}/")
+_GAP = re.compile(r"[-‐‑–]?\s{1,3}[-‐‑–]?")
 _HYPHENS = frozenset("-‐‑–")
 
 
@@ -111,7 +111,7 @@ def read_spelled_out(text: str, offset: int, listed: Listed, look_up: LookUp) ->
 
 def in_pieces(written: str) -> bool:
     """Whether what has stops in it is rather one word than words with stops between them."""
-    pieces = re.split(f"{_STOP}+", written)
+    pieces = re.split(r"[\W_]+", written)
     if all(len(piece) <= 1 for piece in pieces):
         return True
     # A stop that has no place between words, or pieces that are no words.
@@ -127,12 +127,17 @@ def _no_word(piece: str) -> bool:
 
 
 def _places(text: str, pieces: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """Where the pieces stand with one space, or one new line, between them."""
-    for space in " \n":
-        written = space.join(pieces)
-        start = text.find(written)
-        while start >= 0:
-            end = start + len(written)
+    """Where the pieces stand with white space, and at most one hyphen, between them."""
+    first, *others = pieces
+    start = text.find(first)
+    while start >= 0:
+        end = start + len(first)
+        for piece in others:
+            gap = _GAP.match(text, end)
+            if gap is None or not text.startswith(piece, gap.end()):
+                break
+            end = gap.end() + len(piece)
+        else:
             if not text[start - 1 : start].isalnum() and not text[end : end + 1].isalnum():
                 yield start, end
-            start = text.find(written, end)
+        start = text.find(first, start + 1)

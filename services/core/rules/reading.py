@@ -8,6 +8,7 @@ Our own fixed patterns run on `re`; moderators' patterns never do (see patterns.
 from __future__ import annotations
 
 import hashlib
+import html
 import re
 import unicodedata
 from bisect import bisect_right
@@ -22,6 +23,13 @@ Span = tuple[int, int]
 
 # What folds otherwise than one to one by str.lower: everything but these.
 _ODD = re.compile(r"[^\n\r\t -~А-яЁё«»—–„“”]+")
+# What a browser shows as nothing, or as another character, as well.
+_MARKED_UP = re.compile(
+    r"</?(?:b|i|u|s|em|strong|span|font|sub|sup|tt|mark|small|big|ins|del|code|wbr)"
+    r"(?:\s[^<>]{0,100})?/?>|<!--[^<>]{0,100}-->"
+    rf"|&(?:\#[0-9]{{2,7}}|\#x[0-9a-f]{{2,6}}|[a-z]{{2,8}});|{_ODD.pattern}",
+    re.IGNORECASE,
+)
 _WORD = re.compile(r"[^\W_]+(?:[@$][^\W_]+)*")
 _INVISIBLE = frozenset({"Cf", "Mn", "Me"})
 # Unseen though Unicode calls them letters, symbols or controls: fillers of Hangul, blank Braille.
@@ -89,7 +97,7 @@ class Reading:
 
 
 def read(text: str) -> Reading:
-    odd = _ODD.search(text) is not None
+    odd = _unlike(text).search(text) is not None
     folded = _fold(text) if odd else _lower(text)
     tokens = folded.split()
     said = " ".join(_WORD.findall(folded))
@@ -98,7 +106,11 @@ def read(text: str) -> Reading:
 
 
 def folded(text: str) -> str:
-    return _lower(text) if _ODD.search(text) is None else _fold(text)
+    return _lower(text) if _unlike(text).search(text) is None else _fold(text)
+
+
+def _unlike(text: str) -> re.Pattern[str]:
+    return _MARKED_UP if "<" in text or "&" in text else _ODD
 
 
 @lru_cache(maxsize=2)
@@ -114,13 +126,20 @@ def _fold(text: str, clusters: list[Cluster] | None = None) -> str:
     characters: list[str] = []
     done = at = 0
     combining = unicodedata.combining
-    for odd in _ODD.finditer(text):
+    for odd in _unlike(text).finditer(text):
         start, end = odd.span()
         if start > done and combining(text[start]):
             start -= 1
         characters.append(_lower(text[done:start]))
         at += start - done
-        if not any(map(combining, text[start:end])):
+        if text[start] in "<&":
+            seen = "" if text[start] == "<" else _long(html.unescape(text[start:end]))
+            characters.append(seen)
+            if clusters is not None:
+                clusters.append(Cluster(at, len(seen), start, end))
+                at += len(seen)
+            start = end
+        elif not any(map(combining, text[start:end])):
             alone = list(map(_cached, text[start:end]))
             characters += alone
             if clusters is not None:
@@ -152,7 +171,9 @@ def _lower(text: str) -> str:
 
 
 def _long(cluster: str) -> str:
-    composed = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", cluster).casefold())
+    # A subscript iota is a mark that would fold to a letter.
+    apart = unicodedata.normalize("NFKD", cluster).replace("\u0345", "")
+    composed = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", apart).casefold())
     seen = [c for c in composed if unicodedata.category(c) not in _INVISIBLE and c not in _UNSEEN]
     return "".join(seen).replace("ё", "е")
 

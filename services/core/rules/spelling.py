@@ -7,7 +7,6 @@ reading as soon as no form begins so; a run may be longer than the form's, never
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
@@ -16,23 +15,17 @@ import ahocorasick
 from services.core.rules.lookalikes import (
     LEET,
     LOOKS,
-    MASKED,
     REPEATED,
     SOUNDS,
     SPACED,
     Table,
-    one_alphabet,
 )
 
 STOPS = frozenset(" \t\r\n.,_*~-/|·•…:;'\"`’‘+=^–—‑‐>°\u2022\u30fb\u02d9")
 """Characters that may stand between the letters of a word that is spelled out."""
 
-MASKS = "*#_?%&@$^~+=×•■█░●○◦…✱∗✲❌⭐"
 WILDCARD = "\x00"
 _LETTERS = LOOKS | LEET | SOUNDS
-
-_MASKED_ROW = re.compile("\x00+")
-_LONG_RUN = re.compile(r"([^\x00])\1{2,}")
 
 
 def _nothing(text: str) -> bool:
@@ -136,41 +129,3 @@ def _word_end(text: str, at: int) -> int:
     while at < len(text) and text[at].isalnum():
         at += 1
     return at
-
-
-def masked(text: str, trie: Trie) -> Spelled | None:
-    """The form that a text with masked letters fits, where enough letters are left to tell."""
-    pattern = "".join([WILDCARD if is_mask(character) else character for character in text])
-    left = len(pattern) - pattern.count(WILDCARD)
-    if left < 2 or len(pattern) < 3:
-        return None
-    hidden = pattern.count(WILDCARD)
-    if hidden <= left:
-        if (found := _fit(pattern, trie)) is not None:
-            return Spelled(0, len(text), found, MASKED)
-        short = _LONG_RUN.sub(r"\1", pattern)
-        if short != pattern and (found := _fit(short, trie)) is not None:
-            return Spelled(0, len(text), found, MASKED | REPEATED)
-    # A row of stars may stand for fewer or more letters than it has.
-    rows = _MASKED_ROW.findall(pattern)
-    whole = pattern[0] != WILDCARD and pattern[-1] != WILDCARD
-    letters = pattern.replace(WILDCARD, "").isalpha()
-    if whole and letters and left < hidden <= 3 and (found := _fit(pattern, trie)) is not None:
-        return Spelled(0, len(text), found, MASKED)
-    if whole and len(rows) == 1 and hidden > 1 and left >= 2:
-        for length in range(1, min(left, hidden + 2) + 1):
-            other = pattern.replace(rows[0], WILDCARD * length)
-            if length != hidden and left >= 3 and (found := _fit(other, trie)) is not None:
-                return Spelled(0, len(text), found, MASKED)
-    return None
-
-
-def _fit(pattern: str, trie: Trie) -> str | None:
-    for reading in one_alphabet(pattern):
-        for form in trie.fitting(reading):
-            return form
-    return None
-
-
-def is_mask(character: str) -> bool:
-    return character in MASKS or (ord(character) >= 0x2190 and not character.isalnum())

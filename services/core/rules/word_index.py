@@ -16,6 +16,7 @@ from typing import NamedTuple
 from services.core.rules.listed import Entry, Hit, Listed, Part, Source
 from services.core.rules.lookalikes import HOW
 from services.core.rules.lookup import Lookup, of_one_alphabet
+from services.core.rules.masks import read_masked
 from services.core.rules.odd import ODD, read_odd
 from services.core.rules.pieces import (
     JOINED,
@@ -111,7 +112,7 @@ class WordIndex:
         plain = len(word) > 1 and word.isalpha() and of_one_alphabet(word)
         if plain:
             # Most tokens: one word of one alphabet, with nothing to be read into it.
-            found: Iterable[Part] = [part for part, _, _ in self._lookup.word(word)]
+            found: Iterable[Part] = [part for part, _, _ in self._lookup.drawn_out(word)]
         else:
             found = [hit.part for hit in self._in_token(token)]
         telling = found and not self._telling.isdisjoint(found)
@@ -129,8 +130,14 @@ class WordIndex:
             return tuple(self._read_token(token))
         return self._token(token)
 
-    def _read_token(self, token: str) -> Iterator[Hit]:
+    def _read_token(self, token: str) -> list[Hit]:
         """What stands between white space: its words, and what it may be as a whole."""
+        found = list(self._read_whole(token))
+        if not found and not token.isalnum() and len(token) <= _LONGEST_WALKED:
+            return read_masked(token, self._listed)
+        return found
+
+    def _read_whole(self, token: str) -> Iterator[Hit]:
         said = {word for word in _WORD.findall(token) if len(word) <= _LONGEST_WALKED}
         listed = {word: found for word in said if (found := self._lookup.drawn_out(word))}
         if listed:
@@ -139,7 +146,7 @@ class WordIndex:
                     yield Hit(word.start(), word.end(), part, how, form)
         if len(token) <= _LONGEST_WALKED and ODD.match(token) is not None:
             yield from read_odd(token, self._listed)
-        for joined in JOINED.finditer(token):
+        for joined in JOINED.finditer(token) if len(token) <= _LONGEST_WALKED else ():
             yield from read_joined(joined[0], joined.start(), self._lookup.word)
         if not token.isalnum() and len(token) <= _LONGEST_WALKED:
             yield from read_parted(token, self._lookup.word)

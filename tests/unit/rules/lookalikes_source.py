@@ -46,6 +46,10 @@ def lookalikes() -> dict[str, str]:
         for spelled in {letter, letter.upper()}:
             for other in confusables.get(spelled, ()):
                 _add(found, letter, other["c"])
+    for number in range(0x400, 0x530):
+        base, _, sign = unicodedata.name(chr(number), "").partition(" WITH ")
+        if sign and (letter := unicodedata.lookup(base).lower()) in found:
+            _add(found, letter, chr(number))
     for number in range(0x80, 0x20000):
         name = unicodedata.name(chr(number), "")
         if (named := _NAMED.fullmatch(name)) and not name.startswith("CYRILLIC"):
