@@ -4,6 +4,7 @@ against another's. Comments are named by id, never shown."""
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
 from time import perf_counter
@@ -44,22 +45,32 @@ workers_option = click.option(
 )
 
 
+@dataclass(slots=True)
+class Alike:
+    """Comments that one label and the same rules have."""
+
+    count: int = 0
+    first: list[tuple[int, str]] = field(default_factory=list)
+    """Place and id of the first few."""
+
+
 class Counted:
     """What a run comes to."""
 
     def __init__(self, ruleset: Ruleset) -> None:
         self.ruleset = ruleset
         self.total = 0
-        self._alike: Counter[tuple[Seen, bool | None]] = Counter()
-        self._first: dict[tuple[Seen, bool | None], list[tuple[int, str]]] = {}
+        self._alike: dict[tuple[Seen, bool | None], Alike] = {}
 
     def add(self, told: Told, seen: Seen) -> None:
         """Comments that look alike to the rules are counted as one; the first few are named."""
-        alike = seen, told.bad
         self.total += 1
-        self._alike[alike] += 1
-        if self._alike[alike] <= SAMPLES:
-            self._first.setdefault(alike, []).append((self.total, told.id))
+        alike = self._alike.get((seen, told.bad))
+        if alike is None:
+            alike = self._alike[seen, told.bad] = Alike()
+        alike.count += 1
+        if alike.count <= SAMPLES:
+            alike.first.append((self.total, told.id))
 
     def report(self) -> dict[str, Any]:
         rules = [each.rule for each in self.ruleset.compiled]
@@ -71,7 +82,8 @@ class Counted:
         samples: dict[int, list[tuple[int, str]]] = {}
         flagged: Counter[bool | None] = Counter()
         told: Counter[bool | None] = Counter()
-        for (seen, bad), count in self._alike.items():
+        for (seen, bad), alike in self._alike.items():
+            count = alike.count
             verdict = replay.verdict(seen, self.ruleset)
             verdicts[verdict] += count
             told[bad] += count
@@ -80,7 +92,7 @@ class Counted:
                 hits[n] += count
                 labelled[n] += count * (bad is not None)
                 true[n] += count * bool(bad)
-                samples.setdefault(n, []).extend(self._first[seen, bad])
+                samples.setdefault(n, []).extend(alike.first)
             for pair in combinations(seen.hits, 2):
                 overlap[pair] += count
         return {

@@ -21,15 +21,14 @@ import click
 from services.cli.rules import lines
 from services.core.errors import Misconfigured
 from services.core.events import DiscussionKey
-from services.core.rules import Facts, Ruleset, Submission, replay
+from services.core.rules import Ruleset, Submission, replay
 from services.core.rules.near import Signature, signature
 from services.core.rules.reading import read
-from services.core.rules.replay import Seen
+from services.core.rules.replay import Replay, Seen
 from services.core.rules.timeline import STATUS, Timeline
 
 CHUNK = 1_000
 _HASH = 16
-_UNKNOWN = Facts()
 
 
 class Told(NamedTuple):
@@ -70,7 +69,7 @@ class Inherited(NamedTuple):
     """What workers have from this process, without copying it."""
 
     raw: Sequence[bytes]
-    ruleset: Ruleset
+    rules: Replay
     label: str | None
     timed: bool
 
@@ -96,7 +95,8 @@ class Run:
         global _INHERITED
         self.unread = self.recorded = self.timeless = 0
         timed = replay.asks_facts(ruleset) or (beside is not None and replay.asks_facts(beside))
-        _INHERITED = Inherited(self.raw, ruleset, self.label, timed)
+        rules = Replay(ruleset)
+        _INHERITED = Inherited(self.raw, rules, self.label, timed)
         starts = range(0, len(self.raw), CHUNK)
         # Nothing here makes cycles, and a collection would copy the pages that workers share.
         gc.disable()
@@ -110,7 +110,7 @@ class Run:
             ):
                 chunks = pool.map(_judge, starts)
                 if timed:
-                    yield from self._settled(ruleset, self._in_order(chunks, bar))
+                    yield from self._settled(rules, self._in_order(chunks, bar))
                 else:
                     for chunk in self._counted(chunks, bar):
                         closed = [replay.closed(seen, ruleset) for seen in chunk.seen]
@@ -142,10 +142,9 @@ class Run:
         return ((chunk, place) for _, _, place, chunk in places)
 
     def _settled(
-        self, ruleset: Ruleset, ordered: Iterator[tuple[Chunk, int]]
+        self, rules: Replay, ordered: Iterator[tuple[Chunk, int]]
     ) -> Iterator[tuple[Told, Seen]]:
-        timeline = Timeline(ruleset.windows)
-        given: dict[Seen, str] = {}
+        timeline = Timeline(rules.ruleset.windows)
         for chunk, place in ordered:
             assert chunk.known is not None
             site, discussion, author, seconds, revision = chunk.known.named[place]
@@ -163,18 +162,15 @@ class Run:
                 timeline.signed(body_hash, chunk.known.signatures[place])
             facts = timeline.facts(comment, stated, windows=not timeless)
             first = chunk.seen[chunk.which[place]]
-            seen = replay.settle(first, facts, ruleset)
-            status = given.get(seen)
-            if status is None:
-                status = given[seen] = STATUS[replay.verdict(seen, ruleset)]
-            timeline.written(comment, status, windows=not timeless)
+            seen, verdict = rules.settle(first, facts)
+            timeline.written(comment, STATUS[verdict], windows=not timeless)
             yield told, seen
 
 
 def _judge(start: int) -> Chunk:
     """In a worker: the comments of a chunk of lines, their facts unknown."""
     assert _INHERITED is not None
-    raw, ruleset, label, timed = _INHERITED
+    raw, rules, label, timed = _INHERITED
     places: list[int] = []
     told: list[Told] = []
     which: list[int] = []
@@ -189,7 +185,7 @@ def _judge(start: int) -> Chunk:
             continue
         reading = read(line.text or line.body)
         comment = lines.submission(line, reading)
-        seen = replay.look(comment, _UNKNOWN, ruleset)
+        seen = rules.look(comment)
         if timed:
             if line.facts:
                 stated[len(places)] = line.facts
@@ -198,7 +194,7 @@ def _judge(start: int) -> Chunk:
                 (comment.site, comment.discussion, comment.author, seconds, comment.revision)
             )
             hashes.append(reading.body_hash)
-            if ruleset.windows.near_most:
+            if rules.ruleset.windows.near_most:
                 signatures.append(signature(reading))
         places.append(number - start)
         told.append(Told(comment.comment, lines.bad(line, label), line.warm))

@@ -113,14 +113,18 @@ def answer(
     near: tuple[Use, ...] = (),
 ) -> Value:
     """What a query comes to: the uses are earlier ones, other comments'."""
-    uses = {"author": own, "site": site, "copies": site, "near": near}.get(query.over, ())
-    if query.what in ("count", "discussions"):
+    what, over = query.what, query.over
+    if what in ("count", "discussions"):
         uses = recent
-    elif query.what == "near":
+    elif what == "near" or over == "near":
         uses = near
+    else:
+        uses = own if over == "author" else site
+    if not uses:  # mostly: only the comment itself
+        return 0 if what in ("copies", "near") else 1
     since = submission.at - query.window
     inside = [use for use in uses if use.at > since]
-    match query.what, query.over:
+    match what, over:
         case "count", "author":
             return 1 + len(inside)
         case "count", "author_here":

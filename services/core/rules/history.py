@@ -165,8 +165,12 @@ class History:
     def moved(self, author: Author, before: str | None, after: str) -> None:
         """Takes in a change of status of one of the author's comments."""
         for status, step in ((before, -1), (after, 1)):
+            if status not in ("published", "rejected"):
+                continue
             for totals in (self.totals, self.deltas):
-                of_author = totals.setdefault(author, Totals())
+                of_author = totals.get(author)
+                if of_author is None:
+                    of_author = totals[author] = Totals()
                 if status == "published":
                     of_author.published += step
                 elif status == "rejected":
@@ -247,6 +251,9 @@ _Used = TypeVar("_Used", Use, NearUse)
 
 
 def _add(uses: list[_Used], use: _Used) -> None:
+    if not uses or uses[-1] < use:
+        uses.append(use)  # mostly: time goes on
+        return
     position = bisect_right(uses, use)
     if not position or uses[position - 1] != use:
         insort(uses, use)
@@ -256,10 +263,15 @@ def _forget(kept: dict[Any, list[_Used]], before: datetime | None) -> None:
     """Uses up to then; all of them where no rule asks."""
     if before is None:
         kept.clear()
-    for key, uses in list(kept.items()):
-        del uses[: bisect_right(uses, before, key=lambda use: use.at)]
-        if not uses:
-            del kept[key]
+        return
+    ended = []
+    for key, uses in kept.items():
+        if uses[-1].at <= before:
+            ended.append(key)
+        elif uses[0].at <= before:
+            del uses[: bisect_right(uses, before, key=lambda use: use.at)]
+    for key in ended:
+        del kept[key]
 
 
 def _newest(
@@ -271,7 +283,9 @@ def _newest(
     name = (submission.discussion, submission.comment)
     since = submission.at - window
     found: list[_Used] = []
-    position = bisect_right(uses, submission.at, key=lambda use: use.at)
+    position = len(uses)
+    if uses[-1].at > submission.at:
+        position = bisect_right(uses, submission.at, key=lambda use: use.at)
     while position and len(found) < most:
         position -= 1
         use = uses[position]

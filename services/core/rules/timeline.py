@@ -46,7 +46,10 @@ class Timeline:
         if self._history.windows.discussion:
             seen = self._visible[submission.site, submission.discussion]
             submission = replace(submission, comments=seen)
-        values = self._history.facts(submission, "publish_first").values
+        facts = self._history.facts(submission, "publish_first")
+        if windows and not stated:
+            return facts
+        values = facts.values
         if not windows:
             values = {key: value for key, value in values.items() if key in _TIMELESS}
         return Facts({**values, **stated} if stated else values)
