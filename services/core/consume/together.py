@@ -32,7 +32,7 @@ class Together:
             self._timer = None
         said, self._said = self._said, {}
         for (level, what), places in said.items():
-            log.log(level, "%s %s", named(places), what)
+            log.log(level, f"{named(places)} {what}")
 
 
 def named(places: Iterable[tuple[str, int]]) -> str:
