@@ -198,3 +198,28 @@ def test_what_was_typed_survives_another_order(visit: Visit) -> None:
     page.wait_for_selector(".thread .comment")
     expect(page.locator(".new-comment textarea")).to_have_value("half a thought")
     assert page.locator(".thread > .comment").count() > 0
+
+
+def test_by_keyboard_one_goes_on_from_where_one_was(visit: Visit) -> None:
+    page = visit()
+    page.locator(".log-in").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector("[data-reader=tom]")
+    page.locator("[data-reader=tom]").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator(".new-comment textarea")).to_be_focused()
+    page.keyboard.type("Written without a mouse.")
+    page.keyboard.press("Control+Enter")
+    comment = page.locator(".comment", has_text="Written without a mouse.")
+    expect(comment.locator("[data-status=published]")).to_be_visible()
+    for action in ("edit", "remove"):
+        link = comment.locator(f"> article [data-action={action}]")
+        link.focus()
+        page.keyboard.press("Enter")
+        expect(comment.locator("form")).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(link).to_be_focused()
+    page.locator(".orders button").last.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator(".orders [aria-pressed=true]")).to_be_focused()
+    expect(page.locator(".orders [aria-pressed=true]")).to_have_text("best")

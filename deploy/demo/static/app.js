@@ -110,6 +110,7 @@ function renderSection(thread) {
     button(t(name), () => {
       sort = name;
       openDiscussion();
+      place("discussion").querySelector("[aria-pressed=true]").focus();
     }, { class: "link", "aria-pressed": String(name === sort) }),
   );
   thread.renderForm();

@@ -67,13 +67,18 @@ export class Comment {
       timeOf(shown.submitted_at, ago),
       this.data?.edited ? el("span", { class: "quiet", title: this.data.edited.at }, t("edited")) : "",
     );
-    const spans = this.isPublic ? [] : (this.own.findings ?? []).flatMap((found) => found.spans ?? []);
-    const text = this.isPublic ? this.data.body : this.own.body;
-    this.body.replaceChildren(el("p", { class: "text" }, marked(text, spans)));
+    const text = this.isPublic ? this.data.body : this.ownMarked();
+    this.body.replaceChildren(el("p", { class: "text" }, text));
     this.renderFoot();
   }
 
-  // The status of the author's own words, and why.
+  // The author's own words, with what the rules found in them.
+  ownMarked() {
+    const spans = (this.own.findings ?? []).flatMap((found) => found.spans ?? []);
+    return marked(this.own.body, spans);
+  }
+
+  // The status of the author's own words, and why: what a moderator said stands for all the rest.
   renderTold() {
     if (!this.own) {
       this.told.replaceChildren(this.note);
@@ -83,13 +88,12 @@ export class Comment {
     const edit = this.isPublic;
     const badge = edit ? (status === "held" ? "editHeld" : "editRejected") : status;
     const sentences = new Set(findings.map((found) => found.reason?.[language]).filter(Boolean));
-    if (!sentences.size && reason) sentences.add(reason[language]);
     if (reason?.said) sentences.add(t("moderatorSaid", reason.said));
+    else if (!sentences.size && reason) sentences.add(reason[language]);
     this.told.replaceChildren(
       el("b", { class: `badge ${status}`, "data-status": status, "data-revision": revision }, t(badge)),
-      " ",
-      [...sentences].join(" "),
-      edit ? el("p", { class: "text quoted" }, this.own.body) : "",
+      [...sentences].map((sentence) => ` ${sentence}`).join(""),
+      edit ? el("p", { class: "text quoted" }, this.ownMarked()) : "",
       status === "held" || status === "rejected" ? el("span", { class: "quiet" }, ` ${t("onlyYou")}`) : "",
       this.note,
     );
@@ -113,7 +117,14 @@ export class Comment {
         parts.push(link("report", () => this.openReport()));
       }
     }
+    const focused = this.foot.contains(document.activeElement) ? document.activeElement : null;
     this.foot.replaceChildren(...parts);
+    if (this.foot.contains(focused)) focused.focus();
+    else if (focused) this.focusOn(focused.dataset.action);
+  }
+
+  focusOn(action) {
+    this.foot.querySelector(`[data-action="${action}"]`)?.focus();
   }
 
   say(text) {
@@ -122,11 +133,17 @@ export class Comment {
   }
 
   open(form) {
+    this.opener = document.activeElement?.dataset.action;
     this.slot.replaceChildren(form);
     form.start();
   }
 
-  close = () => this.slot.replaceChildren();
+  // Who worked by keyboard goes on from where the form was opened.
+  close = () => {
+    const within = this.slot.contains(document.activeElement);
+    this.slot.replaceChildren();
+    if (within) this.focusOn(this.opener);
+  };
 
   openReply() {
     const submit = async (text, id) => {

@@ -24,7 +24,6 @@ export function textForm({ label, action, text = "", submit, cancel }) {
   area.addEventListener("input", measure);
   area.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
-    if (event.key === "Escape" && cancel) cancel();
   });
 
   const form = el(
@@ -65,6 +64,7 @@ export function textForm({ label, action, text = "", submit, cancel }) {
       measure();
     }
   });
+  cancelledByEscape(form, cancel);
   form.start = () => area.focus();
   return form;
 }
@@ -107,6 +107,13 @@ export function questionForm({ question, fields = [], action, submit, cancel }) 
       go.disabled = false;
     }
   });
+  cancelledByEscape(form, cancel);
   form.start = () => form.querySelector("select, button").focus();
   return form;
+}
+
+function cancelledByEscape(form, cancel) {
+  form.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && cancel) cancel();
+  });
 }

@@ -55,6 +55,7 @@ export function renderReader(place) {
 // Opens the picker of sample readers.
 export async function choose() {
   const dialog = document.getElementById("picker");
+  const toComment = document.activeElement?.classList.contains("log-in");
   const error = el("p", { class: "error", role: "alert" });
   const list = el("div", { class: "readers" });
   dialog.replaceChildren(
@@ -70,6 +71,7 @@ export async function choose() {
       await ask(id);
       dialog.close();
       changed();
+      document.querySelector(toComment ? ".new-comment textarea" : "#reader button").focus();
     } catch (problem) {
       error.textContent = problem.message;
     }

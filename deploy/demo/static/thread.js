@@ -237,6 +237,10 @@ export class Thread {
       comment.data = { ...comment.data, hidden: true };
       comment.render();
     } else this.drop(comment);
+    // The focus went with the comment, unless the reader is at something else by now.
+    if (document.activeElement === document.body) {
+      document.getElementById("discussion").focus({ preventScroll: true });
+    }
   }
 
   async report(comment, reason, note) {
