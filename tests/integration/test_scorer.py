@@ -269,6 +269,14 @@ def said(comment: str, body: str) -> Any:
     return event(events.CommentSubmitted, data, "anna", f"say-{comment}")
 
 
+def policy_of(trust: Trust, **stated: Any) -> Any:
+    policy = events.SitePolicy(**stated)
+    unsigned = event(events.SitePolicySet, policy, "admin", "p1", signature="")
+    secret = trust.env["VECHE_DECISION_SECRET"].encode()
+    signature = codec.sign(codec.digest(unsigned), "p1", secret)
+    return event(events.SitePolicySet, policy, "admin", "p1", signature=signature)
+
+
 async def send(producer: Producer, *told: Any, topic: str = topics.COMMENTS) -> None:
     key = b"gazette/d1" if topic == topics.COMMENTS else b"gazette"
     for sent in await producer.send_all([Outgoing(topic, key, codec.encode(e)) for e in told]):
@@ -323,7 +331,6 @@ async def test_while_the_portal_fails_comments_are_published_or_wait_as_the_site
     rules: Path,
     trust: Trust,
 ) -> None:
-    secret = trust.env["VECHE_DECISION_SECRET"].encode()
     portal.answer = lambda text: (500, b"")
     asking = {"VECHE_SCORER_URL": portal.url}
     moderation = services.start("moderation", {"VECHE_RULES_DIR": str(rules)})
@@ -333,11 +340,7 @@ async def test_while_the_portal_fails_comments_are_published_or_wait_as_the_site
     await send(producer, opened(), said("c1", "первый"))
     row = await until(pool, "SELECT status FROM comments WHERE comment = 'c1'")
     assert row["status"] == "published"
-    policy = events.SitePolicy(late_scores="hold")
-    unsigned = event(events.SitePolicySet, policy, "admin", "p1", signature="")
-    signature = codec.sign(codec.digest(unsigned), "p1", secret)
-    signed = event(events.SitePolicySet, policy, "admin", "p1", signature=signature)
-    await send(producer, signed, topic=topics.CONTROL)
+    await send(producer, policy_of(trust, late_scores="hold"), topic=topics.CONTROL)
     await until(pool, "SELECT 1 FROM site_policies WHERE late_scores = 'hold'")
     await send(producer, said("c2", "второй"))
     row = await until(pool, "SELECT * FROM comments WHERE comment = 'c2'")
@@ -347,6 +350,51 @@ async def test_while_the_portal_fails_comments_are_published_or_wait_as_the_site
     await send(producer, said("c3", "третий"))
     scored = await until(pool, OF_SCORE, "c3")
     assert (scored["result"], scored["status"]) == ("published", "published")
+
+
+async def test_while_a_slow_portal_thinks_a_comment_is_in_view_or_waits_as_the_site_says(
+    services: Services,
+    producer: Producer,
+    pool: Pool,
+    portal: Portal,
+    rules: Path,
+    trust: Trust,
+) -> None:
+    thinking, enough = threading.Event(), threading.Event()
+
+    def slow(text: str) -> tuple[int, bytes]:
+        thinking.set()
+        enough.wait(20)
+        return scores(0.95 if "злой" in text else 0.05)
+
+    async def told(*comments: Any) -> dict[str, tuple[str, str | None]]:
+        """How comments stand while the portal thinks."""
+        thinking.clear()
+        enough.clear()
+        await send(producer, *comments)
+        assert await asyncio.to_thread(thinking.wait, 60)
+        found = await pool.fetch("SELECT comment, status, held_reason FROM comments")
+        enough.set()
+        return {row["comment"]: (row["status"], row["held_reason"]) for row in found}
+
+    portal.answer = slow
+    asking = {"VECHE_SCORER_URL": portal.url, "VECHE_SCORER_DEADLINE_MS": "10000"}
+    for service in (
+        services.start("moderation", {"VECHE_RULES_DIR": str(rules)}),
+        services.start("publisher"),
+        services.start("scorer", asking),
+    ):
+        service.wait_ready()
+    assert await told(opened(), said("c1", "злой текст")) == {"c1": ("published", None)}
+    scored = await until(pool, OF_SCORE, "c1")
+    assert (scored["result"], scored["status"]) == ("held", "pending")
+    await send(producer, policy_of(trust, late_scores="hold"), topic=topics.CONTROL)
+    await until(pool, "SELECT 1 FROM site_policies WHERE late_scores = 'hold'")
+    for comment, body, result in (("c2", "злой текст", "held"), ("c3", "добрый", "published")):
+        stood = await told(said(comment, body))
+        assert stood[comment] == ("pending", "score")
+        scored = await until(pool, OF_SCORE, comment)
+        assert (scored["result"], scored["reason"]) == (result, "rule" if result == "held" else "")
 
 
 async def test_copies_share_the_work_and_one_takes_over_from_another_that_died(

@@ -150,3 +150,16 @@ def test_a_timeline_forgets_what_no_window_reaches() -> None:
     asked = said(OFFER, 5_000, at=NOON + timedelta(minutes=3_000))
     counted = timeline.facts(asked).values["near(site, 1h)"]
     assert counted == 10  # cut above what rules ask
+
+
+def test_a_wave_of_others_hides_an_author_s_own_and_is_counted_itself() -> None:
+    """As docs/rules.md says."""
+    history = History(WINDOWS)
+    for n in range(3):
+        history.written(said(OFFER, n))
+    for n in range(40):
+        history.written(said(OFFER, 10 + n, by=f"r{n}", at=NOON + timedelta(minutes=1)))
+    asked = said(OFFER, 99, at=NOON + timedelta(minutes=2))
+    values = history.facts(asked, "publish_first").values
+    assert values["near(author, 1h)"] == 0
+    assert values["near(site, 1h)"] == WINDOWS.near_most > 3
