@@ -37,6 +37,17 @@ _UNSEEN = frozenset(
     "\u115f\u1160\u3164\uffa0\u2800\x00\x01\x02\x03\x04\x05\x06\x07\x08\x0e\x0f\x7f"
 )
 _CACHED_CODE_POINTS = 4
+_PAGE = "cp1251"
+_SIGNS = bytes(range(256)).decode(_PAGE, "replace")
+_PLAIN = bytes(
+    n for n, sign in enumerate(_SIGNS) if _ODD.match(sign) is None and sign not in "<&@$"
+)
+_FOLDED = bytes(
+    ord(sign.lower().replace("ё", "е").encode(_PAGE)) if n in _PLAIN else n
+    for n, sign in enumerate(_SIGNS)
+)
+_APART = bytes(n if _WORD.match(sign) else ord(" ") for n, sign in enumerate(_SIGNS))
+"""What is no letter and no digit as a space."""
 
 
 class Word(NamedTuple):
@@ -97,10 +108,17 @@ class Reading:
 
 
 def read(text: str) -> Reading:
-    odd = _unlike(text).search(text) is not None
-    folded = _fold(text) if odd else _lower(text)
+    paged = text.encode(_PAGE, "ignore")
+    if len(paged) == len(text) and not paged.translate(None, _PLAIN):
+        # Most texts; the same as below by bytes, which is several times faster.
+        paged = paged.translate(_FOLDED)
+        odd, folded = False, paged.decode(_PAGE)
+        said = b" ".join(paged.translate(_APART).split()).decode(_PAGE)
+    else:
+        odd = _unlike(text).search(text) is not None
+        folded = _fold(text) if odd else _lower(text)
+        said = " ".join(_WORD.findall(folded))
     tokens = folded.split()
-    said = " ".join(_WORD.findall(folded))
     same = (said or "".join(tokens)).encode("utf-8", "surrogatepass")
     return Reading(text, folded, odd, tokens, said, hashlib.blake2b(same, digest_size=16).digest())
 

@@ -34,6 +34,11 @@ def test_fast_path_folds_as_the_long_way(text: str) -> None:
     assert marked.folded.removesuffix(" 1⁄2") == read(text).folded
 
 
+@given(TRICKY)
+def test_what_is_said_are_the_words(text: str) -> None:
+    assert read(text).said == " ".join(word.text for word in read(text).words)
+
+
 @given(TRICKY, TRICKY)
 def test_a_listed_word_is_found_wherever_it_stands(before: str, after: str) -> None:
     body = f"{before} дурак {after}"
