@@ -69,7 +69,8 @@ async def gather(
     texts = _written(causes)
     if reports:
         texts |= {(key, comment) for key, comment, _ in _on(causes)}
-    await comments.load_bodies(connection, states, texts)
+    there = {(str(key), name) for key, state in states.items() for name in state.comments}
+    await comments.load_bodies(connection, states, texts & there)
     await comments.load_reports(connection, states, _reported(causes))
     await outcomes.load_judged(connection, states, _scored(causes))
     await outcomes.load_verdicts(connection, states, _undone(causes))

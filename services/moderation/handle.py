@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -294,6 +295,8 @@ def lessons(applied: Sequence[Applied]) -> list[models.Lesson]:
 
 def measure(topic: str, applied: Sequence[Applied]) -> None:
     repeats = 0
+    verdicts: Counter[str] = Counter()
+    findings: Counter[tuple[str, str]] = Counter()
     for cause, effect in applied:
         outcome = effect.outcome
         if outcome is None:
@@ -302,9 +305,9 @@ def measure(topic: str, applied: Sequence[Applied]) -> None:
         if outcome.result == "refused":
             metrics.REFUSALS.labels(outcome.reason).inc()
         if (verdict := given(cause, effect)) is not None:
-            metrics.VERDICTS.labels(verdict.action).inc()
+            verdicts[verdict.action] += 1
             for finding in verdict.findings:
-                metrics.FINDINGS.labels(finding.rule, finding.action).inc()
+                findings[finding.rule, finding.action] += 1
                 if braked := finding.detail.get("braked"):
                     metrics.RULE_BRAKED.labels(finding.rule, braked).inc()
             for channel in effects.notices(verdict):
@@ -318,5 +321,9 @@ def measure(topic: str, applied: Sequence[Applied]) -> None:
                 metrics.SCORES_APPLIED.labels(outcome.reason or outcome.result).inc()
             case ReportFiled() as report:
                 metrics.REPORTS.labels(report.data.reason).inc()
+    for action, count in verdicts.items():
+        metrics.VERDICTS.labels(action).inc(count)
+    for (rule, said), count in findings.items():
+        metrics.FINDINGS.labels(rule, said).inc(count)
     if repeats:
         metrics.SKIPPED_DUPLICATES.labels(topic).inc(repeats)

@@ -21,6 +21,18 @@ async def test_texts_come_out_as_they_went_in(postgres_dsn: str, values: list[st
         await connection.close()
 
 
+@pytest.mark.parametrize("values", [[], [None, None], [None, *TRICKY], TRICKY])
+async def test_none_goes_over_as_null(postgres_dsn: str, values: list[str | None]) -> None:
+    counted = [None if value is None else len(value) for value in values]
+    connection = await asyncpg.connect(postgres_dsn)
+    try:
+        texts, numbers = columns.maybe_texts(values), columns.numbers(counted)
+        assert await connection.fetchval("SELECT $1::text::text[]", texts) == values
+        assert await connection.fetchval("SELECT $1::text::integer[]", numbers) == counted
+    finally:
+        await connection.close()
+
+
 async def test_instants_come_out_in_their_places(postgres_dsn: str) -> None:
     noon = datetime(2026, 3, 1, 12, tzinfo=UTC)
     values = [noon, noon + timedelta(microseconds=1), noon]

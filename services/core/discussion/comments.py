@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from services.core.discussion.judging import Judgement
 from services.core.discussion.outcome import met, outcome, refused, settled
@@ -137,7 +138,8 @@ def _judged(
         state.discussion.policy or policy.policy,
     )
     action, reason = _ruled(before, judgement, policy)
-    comment = replace(comment, labels=effects.labels(judgement.verdict))
+    if (labels := effects.labels(judgement.verdict)) != comment.labels:
+        comment = replace(comment, labels=labels)
     match action:
         case "publish":
             after = replace(

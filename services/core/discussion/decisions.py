@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from services.core.discussion.outcome import outcome, refused, settled
 from services.core.discussion.state import Cause, Effect, State

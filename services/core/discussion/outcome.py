@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from services.core.discussion.state import Cause, Comment, Discussion, Effect, State
 from services.core.events import (

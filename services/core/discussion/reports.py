@@ -6,10 +6,10 @@ decision settles the reports on the revision that it rules on: upheld or dismiss
 
 from __future__ import annotations
 
-from dataclasses import replace
+import dataclasses
 from typing import NamedTuple
 
-from msgspec import structs
+from msgspec.structs import replace
 
 from services.core.discussion.comments import VerdictOf, submission_of
 from services.core.discussion.judging import Judgement
@@ -75,7 +75,7 @@ def reported(
     )
     return Effect(
         # What was judged is what readers reported, which an edit may have replaced.
-        told if judgement is None else structs.replace(told, revision=revision),
+        told if judgement is None else replace(told, revision=revision),
         discussion,
         comments if held is not comment else (),
         report=Report(
@@ -119,7 +119,8 @@ def _judged(
     if verdict_of is None or state.discussion is None or body is None:
         return None
     submission = submission_of(state.discussion, cause, comment, read(body))
-    return verdict_of(replace(submission, revision=revision, reported=True), "publish_first")
+    looked_at = dataclasses.replace(submission, revision=revision, reported=True)
+    return verdict_of(looked_at, "publish_first")
 
 
 def _suspected(comment: Comment, revision: int, cause: Cause) -> Comment:

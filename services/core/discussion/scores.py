@@ -6,9 +6,7 @@ where it comes late, where the revision is not the newest, or where a moderator 
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from msgspec import structs
+from msgspec.structs import replace
 
 from services.core.discussion.comments import VerdictOf, submission_of
 from services.core.discussion.outcome import outcome, refused, settled
@@ -37,7 +35,7 @@ def scored(state: State, cause: Cause, event: ScoreGiven, verdict_of: VerdictOf)
     if idle := _idle(state, cause, known, event):
         given = {f"score({said.name})": said.value}
         told = outcome(cause, "applied", known, reason=idle, facts=given)
-        return Effect(structs.replace(told, revision=said.revision))
+        return Effect(replace(told, revision=said.revision))
     reading = read(state.bodies[known.comment, known.revision])
     judgement = verdict_of(submission_of(state.discussion, cause, known, reading), "publish_first")
     verdict = _of_scores(judgement.verdict)
@@ -111,8 +109,8 @@ def _of_scores(verdict: VerdictGiven) -> VerdictGiven:
     """What scores said, and no more: what other rules say was settled when the comment came."""
     findings = [_held_at_most(found) for found in verdict.findings if stands_on_scores(found)]
     holds = any(found.action == "hold" for found in findings)
-    return structs.replace(verdict, action="hold" if holds else "publish", findings=findings)
+    return replace(verdict, action="hold" if holds else "publish", findings=findings)
 
 
 def _held_at_most(found: FindingSeen) -> FindingSeen:
-    return structs.replace(found, action="hold") if found.action == "reject" else found
+    return replace(found, action="hold") if found.action == "reject" else found

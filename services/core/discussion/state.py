@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from msgspec import Struct
+
 from services.core.events import (
     CommentsEvent,
     DiscussionKey,
@@ -29,8 +31,7 @@ from services.core.rules import Reading
 MAX_ANCESTORS = 32
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(Struct, frozen=True):
     """One record of comments.v1: the event and what the broker and the codec know about it."""
 
     event: CommentsEvent
@@ -44,8 +45,7 @@ class Cause:
     """Of the body, where the event has one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Discussion:
+class Discussion(Struct, frozen=True):
     key: DiscussionKey
     site: str
     revision: int
@@ -59,8 +59,7 @@ class Discussion:
     visible_comments: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Comment:
+class Comment(Struct, frozen=True, kw_only=True):
     """As in the table `comments`: schemas/postgres/0002_comments.sql says what the columns mean."""
 
     discussion: DiscussionKey
@@ -96,8 +95,7 @@ class Comment:
         return self.ruling in ("approve", "restore") and self.ruled_revision == revision
 
 
-@dataclass(frozen=True, slots=True)
-class Revision:
+class Revision(Struct, frozen=True):
     discussion: DiscussionKey
     comment: str
     revision: int
@@ -109,8 +107,7 @@ class Revision:
     written_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(Struct, frozen=True):
     discussion: DiscussionKey
     comment: str
     revision: int
@@ -121,8 +118,7 @@ class Report:
     filed_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Effect:
+class Effect(Struct, frozen=True):
     """What one event changes. `outcome` is None where the very same event was applied before."""
 
     outcome: Outcome | None
@@ -135,8 +131,7 @@ class Effect:
     """Comments that appeared, vanished or changed in view."""
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(Struct, frozen=True):
     """What a revision was judged on, scores that came since included."""
 
     recorded_at: datetime

@@ -7,7 +7,7 @@ ruling, the author's deletion and readers' reports outlast it.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from services.core.discussion.comments import why
 from services.core.discussion.outcome import outcome, refused, settled

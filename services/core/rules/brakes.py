@@ -15,6 +15,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from msgspec import structs
@@ -250,5 +251,6 @@ def brakeable(ruleset: Ruleset, brakes: Brakes) -> tuple[Version, ...]:
     )
 
 
+@lru_cache(maxsize=64)
 def hour_of(at: datetime) -> datetime:
     return at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)

@@ -114,7 +114,7 @@ class History:
         self._rated[author] = sorted(comments)
 
     def found_near(self, band: Band, uses: Iterable[NearUse]) -> None:
-        self._near[band] = sorted(set(uses))
+        self._near[band] = sorted(uses)
 
     def signature(self, reading: Reading) -> Signature:
         known = self.signatures.get(reading.body_hash)
@@ -238,13 +238,22 @@ class History:
     def _nearly_equal(self, submission: Submission) -> tuple[Use, ...]:
         """Of each band the newest are looked at; other comments' nearly equal texts are left."""
         said, windows = self.signature(submission.reading), self.windows
-        found: set[Use] = set()
-        for number in said.bands:
-            uses = self._near.get((submission.site, number))
-            for use in _newest(uses, submission, windows.near, windows.near_most):
-                if alike(said.bits, use.bits):
-                    found.add(Use(use.at, use.discussion, use.comment, use.author))
-        return tuple(found)
+        # Bands share their uses, and most of those in one band are in the others too.
+        found = {
+            id(use): use
+            for number in said.bands
+            for use in _newest(
+                self._near.get((submission.site, number)), submission, windows.near,
+                windows.near_most,
+            )
+        }  # fmt: skip
+        return tuple(
+            {
+                Use(use.at, use.discussion, use.comment, use.author)
+                for use in found.values()
+                if alike(said.bits, use.bits)
+            }
+        )
 
 
 _Used = TypeVar("_Used", Use, NearUse)

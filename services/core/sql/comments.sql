@@ -4,14 +4,14 @@
 SELECT discussion, site, revision, url, title, language, section, state, policy, opened_at,
        visible_comments
   FROM discussions
- WHERE discussion = ANY($1::text[])
+ WHERE discussion = ANY($1::text::text[])
 
 -- name: comments_named
 -- The comments asked for and all their ancestors.
 WITH named AS (
     SELECT c.discussion, c.comment, c.path
       FROM comments c
-      JOIN unnest($1::text[], $2::text[]) AS asked (discussion, comment)
+      JOIN unnest($1::text::text[], $2::text::text[]) AS asked (discussion, comment)
         ON c.discussion = asked.discussion AND c.comment = asked.comment
 ), wanted AS (
     SELECT discussion, comment FROM named
@@ -28,7 +28,7 @@ SELECT c.discussion, c.comment, c.site, c.author, c.author_name, c.parent, c.pat
 -- name: bodies_named
 -- The first and the newest text of the comments asked for.
 SELECT r.discussion, r.comment, r.revision, r.body
-  FROM unnest($1::text[], $2::text[]) AS asked (discussion, comment)
+  FROM unnest($1::text::text[], $2::text::text[]) AS asked (discussion, comment)
   JOIN comments c ON c.discussion = asked.discussion AND c.comment = asked.comment
   JOIN revisions r ON r.discussion = asked.discussion AND r.comment = asked.comment
    AND r.revision IN (1, c.revision, c.published_revision)
@@ -68,8 +68,13 @@ UPDATE reports r
 -- name: put_discussions
 INSERT INTO discussions (discussion, site, revision, url, title, language, section, state, policy,
                          opened_at, visible_comments)
-SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[],
-                     $7::text[], $8::text[], $9::text[], $10::timestamptz[], $11::integer[])
+SELECT discussion, site, revision, url, title, language, section, state, policy,
+       ($11::timestamptz[])[opened], visible
+  FROM unnest($1::text::text[], $2::text::text[], $3::text::text[], $4::text::text[],
+              $5::text::text[], $6::text::text[], $7::text::text[], $8::text::text[],
+              $9::text::bigint[], $10::text::integer[], $12::text::integer[])
+       AS new (discussion, site, url, title, language, section, state, policy, revision, visible,
+               opened)
 ON CONFLICT (discussion) DO UPDATE
    SET revision = excluded.revision, url = excluded.url, title = excluded.title,
        language = excluded.language, section = excluded.section, state = excluded.state,
@@ -82,18 +87,21 @@ INSERT INTO comments (discussion, comment, site, author, author_name, parent, pa
                       deleted_at, ruling, ruled_revision, ruled_by, ruled_at, ruling_reason,
                       reports, visible_descendants, labels)
 SELECT discussion, comment, site, author, author_name, parent, string_to_array(path, '/'),
-       submitted_at, status, revision, published_revision, held_revision, held_reason, held_since,
-       deleted_at, ruling, ruled_revision, ruled_by, ruled_at, ruling_reason,
+       ($20::timestamptz[])[submitted], status, revision, published_revision, held_revision,
+       held_reason, ($22::timestamptz[])[held], ($24::timestamptz[])[deleted], ruling,
+       ruled_revision, ruled_by, ($26::timestamptz[])[ruled], ruling_reason,
        reports, visible_descendants, string_to_array(labels, ',')
-  FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
-              $8::timestamptz[], $9::text[], $10::integer[], $11::integer[], $12::integer[],
-              $13::text[], $14::timestamptz[], $15::timestamptz[], $16::text[], $17::integer[],
-              $18::text[], $19::timestamptz[], $20::text[], $21::integer[], $22::integer[],
-              $23::text[])
-       AS new (discussion, comment, site, author, author_name, parent, path, submitted_at,
-               status, revision, published_revision, held_revision, held_reason, held_since,
-               deleted_at, ruling, ruled_revision, ruled_by, ruled_at, ruling_reason,
-               reports, visible_descendants, labels)
+  FROM unnest($1::text::text[], $2::text::text[], $3::text::text[], $4::text::text[],
+              $5::text::text[], $6::text::text[], $7::text::text[], $8::text::text[],
+              $9::text::text[], $10::text::text[], $11::text::text[], $12::text::text[],
+              $13::text::text[], $14::text::integer[], $15::text::integer[], $16::text::integer[],
+              $17::text::integer[], $18::text::integer[], $19::text::integer[],
+              $21::text::integer[], $23::text::integer[], $25::text::integer[],
+              $27::text::integer[])
+       AS new (discussion, comment, site, author, author_name, status, path, labels, parent,
+               held_reason, ruling, ruled_by, ruling_reason, revision, published_revision,
+               held_revision, ruled_revision, reports, visible_descendants, submitted, held,
+               deleted, ruled)
 ON CONFLICT (discussion, comment) DO UPDATE
    SET status = excluded.status, revision = excluded.revision,
        published_revision = excluded.published_revision,
@@ -107,8 +115,12 @@ ON CONFLICT (discussion, comment) DO UPDATE
 -- name: add_revisions
 INSERT INTO revisions (discussion, comment, revision, site, author, body, body_hash, event_id,
                        written_at)
-SELECT * FROM unnest($1::text[], $2::text[], $3::integer[], $4::text[], $5::text[], $6::text[],
-                     $7::bytea[], $8::text[], $9::timestamptz[])
+SELECT discussion, comment, revision, site, author, body, decode(body_hash, 'hex'), event_id,
+       ($9::timestamptz[])[written]
+  FROM unnest($1::text::text[], $2::text::text[], $3::text::text[], $4::text::text[],
+              $5::text::text[], $6::text::text[], $7::text::text[], $8::text::integer[],
+              $10::text::integer[])
+       AS new (discussion, comment, site, author, body, event_id, body_hash, revision, written)
 
 -- name: add_reports
 INSERT INTO reports (discussion, comment, revision, reporter, reason, note, event_id, filed_at)
@@ -117,7 +129,7 @@ SELECT * FROM unnest($1::text[], $2::text[], $3::integer[], $4::text[], $5::text
 
 -- name: mark_changed
 INSERT INTO changed_comments (discussion, comment)
-SELECT * FROM unnest($1::text[], $2::text[])
+SELECT * FROM unnest($1::text::text[], $2::text::text[])
 ON CONFLICT (discussion, comment) DO UPDATE SET mark = changed_comments.mark + 1
 
 -- name: held_by_site

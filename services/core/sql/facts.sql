@@ -7,19 +7,19 @@ SELECT found.site, found.author, sum(found.published)::integer AS published,
        sum(found.rejected)::integer AS rejected, max(found.until) AS until
   FROM (SELECT t.site, t.author, t.published, t.rejected, NULL::timestamptz AS until
           FROM author_totals t
-          JOIN unnest($1::text[], $2::text[]) AS asked (site, author)
+          JOIN unnest($1::text::text[], $2::text::text[]) AS asked (site, author)
             ON t.site = asked.site AND t.author = asked.author
          UNION ALL
         SELECT l.site, l.author, 0, 0, l.until
           FROM author_limits l
-          JOIN unnest($1::text[], $2::text[]) AS asked (site, author)
+          JOIN unnest($1::text::text[], $2::text::text[]) AS asked (site, author)
             ON l.site = asked.site AND l.author = asked.author) AS found
  GROUP BY found.site, found.author
 
 -- name: first
--- Since when each author writes on the site.
+-- Since when each author writes on the site. Each once in $1, $2.
 SELECT asked.site, asked.author, found.submitted_at AS at
-  FROM (SELECT DISTINCT * FROM unnest($1::text[], $2::text[]) AS each (site, author)) AS asked
+  FROM unnest($1::text::text[], $2::text::text[]) AS asked (site, author)
  CROSS JOIN LATERAL (
        SELECT c.submitted_at
          FROM comments c
@@ -28,12 +28,12 @@ SELECT asked.site, asked.author, found.submitted_at AS at
         LIMIT 1) AS found
 
 -- name: rated
--- $3 the most: each author's newest comments and how readers rate them.
+-- $3 the most: each author's newest comments and how readers rate them. Each once in $1, $2.
 SELECT asked.site, asked.author, found.submitted_at AS at, found.discussion, found.comment,
        coalesce((SELECT sum(t.up - t.down) FROM vote_totals t
                   WHERE t.discussion = found.discussion AND t.target = found.comment), 0)::integer
            AS rating
-  FROM (SELECT DISTINCT * FROM unnest($1::text[], $2::text[]) AS each (site, author)) AS asked
+  FROM unnest($1::text::text[], $2::text::text[]) AS asked (site, author)
  CROSS JOIN LATERAL (
        SELECT c.submitted_at, c.discussion, c.comment
          FROM comments c
@@ -41,54 +41,57 @@ SELECT asked.site, asked.author, found.submitted_at AS at, found.discussion, fou
         ORDER BY c.submitted_at DESC, c.discussion COLLATE "C" DESC, c.comment COLLATE "C" DESC
         LIMIT $3) AS found
 
--- name: recent
--- $6 the window, $7 the most: an author's newest comments before each record.
-SELECT DISTINCT asked.site, asked.author, found.submitted_at AS at, found.discussion,
-       found.comment
-  FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[])
-       AS asked (site, author, discussion, comment, at)
+-- name: uses
+-- Before each record: the author's newest comments ($8 the window, $9 the most), and the newest uses
+-- of its text ($10 the window), by the author ($11 the most) and on the site ($12).
+WITH asked AS MATERIALIZED (
+    SELECT site, author, discussion, comment, decode(hash, 'hex') AS body_hash,
+           ($6::timestamptz[])[place] AS at
+      FROM unnest($1::text::text[], $2::text::text[], $3::text::text[], $4::text::text[],
+                  $5::text::text[], $7::text::integer[])
+           AS each (site, author, discussion, comment, hash, place)
+)
+SELECT DISTINCT 'recent' AS kind, asked.site, asked.author, NULL::bytea AS body_hash,
+       found.submitted_at AS at, found.discussion, found.comment, asked.author AS used_by
+  FROM (SELECT DISTINCT site, author, discussion, comment, at FROM asked) AS asked
  CROSS JOIN LATERAL (
        SELECT c.submitted_at, c.discussion, c.comment
          FROM comments c
         WHERE c.site = asked.site AND c.author = asked.author
-          AND c.submitted_at > asked.at - $6::interval AND c.submitted_at <= asked.at
+          AND c.submitted_at > asked.at - $8::interval AND c.submitted_at <= asked.at
           AND (c.discussion, c.comment) <> (asked.discussion, asked.comment)
         ORDER BY c.submitted_at DESC, c.discussion COLLATE "C" DESC, c.comment COLLATE "C" DESC
-        LIMIT $7) AS found
-
--- name: own_copies
--- $7 the window, $8 the most: the author's newest uses of each record's text.
-SELECT DISTINCT asked.site, asked.author, asked.body_hash, found.written_at AS at, found.discussion,
-       found.comment
-  FROM unnest($1::text[], $2::text[], $3::bytea[], $4::text[], $5::text[], $6::timestamptz[])
-       AS asked (site, author, body_hash, discussion, comment, at)
+        LIMIT $9) AS found
+ UNION ALL
+SELECT DISTINCT 'own', asked.site, asked.author, asked.body_hash,
+       found.written_at, found.discussion, found.comment, asked.author
+  FROM (SELECT DISTINCT * FROM asked) AS asked
  CROSS JOIN LATERAL (
        SELECT r.written_at, r.discussion, r.comment
          FROM revisions r
         WHERE r.site = asked.site AND r.author = asked.author AND r.body_hash = asked.body_hash
-          AND r.written_at > asked.at - $7::interval AND r.written_at <= asked.at
+          AND r.written_at > asked.at - $10::interval AND r.written_at <= asked.at
           AND (r.discussion, r.comment) <> (asked.discussion, asked.comment)
         ORDER BY r.written_at DESC, r.discussion COLLATE "C" DESC, r.comment COLLATE "C" DESC
-        LIMIT $8) AS found
-
--- name: site_copies
--- $6 the window, $7 the most: everybody's newest uses of each record's text.
-SELECT DISTINCT asked.site, asked.body_hash, found.written_at AS at, found.discussion, found.comment,
-       found.author
-  FROM unnest($1::text[], $2::bytea[], $3::text[], $4::text[], $5::timestamptz[])
-       AS asked (site, body_hash, discussion, comment, at)
+        LIMIT $11) AS found
+ UNION ALL
+SELECT DISTINCT 'site', asked.site, '', asked.body_hash,
+       found.written_at, found.discussion, found.comment, found.author
+  FROM (SELECT DISTINCT site, body_hash, discussion, comment, at FROM asked) AS asked
  CROSS JOIN LATERAL (
        SELECT r.written_at, r.discussion, r.comment, r.author
          FROM revisions r
         WHERE r.site = asked.site AND r.body_hash = asked.body_hash
-          AND r.written_at > asked.at - $6::interval AND r.written_at <= asked.at
+          AND r.written_at > asked.at - $10::interval AND r.written_at <= asked.at
           AND (r.discussion, r.comment) <> (asked.discussion, asked.comment)
         ORDER BY r.written_at DESC, r.discussion COLLATE "C" DESC, r.comment COLLATE "C" DESC
-        LIMIT $7) AS found
+        LIMIT $12) AS found
 
 -- name: add_totals
 INSERT INTO author_totals (site, author, slot, published, rejected)
-SELECT * FROM unnest($1::text[], $2::text[], $3::smallint[], $4::integer[], $5::integer[])
+SELECT site, author, $1, published, rejected
+  FROM unnest($2::text::text[], $3::text::text[], $4::text::integer[], $5::text::integer[])
+       AS new (site, author, published, rejected)
 ON CONFLICT (site, author, slot) DO UPDATE
    SET published = author_totals.published + excluded.published,
        rejected = author_totals.rejected + excluded.rejected
@@ -114,28 +117,35 @@ ON CONFLICT (site, author, slot) DO UPDATE
    SET until = greatest(author_limits.until, excluded.until)
 
 -- name: near
--- $6 the window, $7 the most: the newest revisions that share a band, of each band asked for.
-SELECT DISTINCT asked.site, asked.band, found.written_at AS at, found.discussion, found.comment,
-       found.revision, found.author, found.bits
-  FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::timestamptz[])
-       AS asked (site, band, discussion, comment, at)
+-- $7 the window, $8 the most: the newest revisions that share a band, of each band asked for. Each
+-- revision is told once, with the bands that it was found by.
+SELECT array_agg(asked.band) AS bands, asked.site, found.written_at AS at, found.discussion,
+       found.comment, found.revision, found.author, found.bits
+  FROM unnest($1::text::bigint[], $2::text::text[], $3::text::text[], $4::text::text[],
+              $6::text::integer[]) AS asked (band, site, discussion, comment, place)
  CROSS JOIN LATERAL (
        SELECT n.written_at, n.discussion, n.comment, n.revision, n.author, n.bits
          FROM near_bands n
         WHERE n.site = asked.site AND n.band = asked.band
-          AND n.written_at > asked.at - $6::interval AND n.written_at <= asked.at
+          AND n.written_at > ($5::timestamptz[])[asked.place] - $7::interval
+          AND n.written_at <= ($5::timestamptz[])[asked.place]
           AND (n.discussion, n.comment) <> (asked.discussion, asked.comment)
         ORDER BY n.written_at DESC, n.discussion COLLATE "C" DESC, n.comment COLLATE "C" DESC,
                  n.revision DESC
-        LIMIT $7) AS found
+        LIMIT $8) AS found
+ GROUP BY asked.site, found.written_at, found.discussion, found.comment, found.revision,
+          found.author, found.bits
 
 -- name: add_near
+-- `bands` of one revision come joined by commas.
 INSERT INTO near_bands (site, band, written_at, discussion, comment, revision, author, bits, slot,
                         recorded_at)
-SELECT site, band, written_at, discussion, comment, revision, author, bits, $9, $10
-  FROM unnest($1::text[], $2::bigint[], $3::timestamptz[], $4::text[], $5::text[], $6::integer[],
-              $7::text[], $8::bytea[])
-       AS new (site, band, written_at, discussion, comment, revision, author, bits)
+SELECT site, band, ($8::timestamptz[])[place], discussion, comment, revision, author,
+       decode(bits, 'hex'), $10, $11
+  FROM unnest($1::text::text[], $2::text::text[], $3::text::text[], $4::text::text[],
+              $5::text::text[], $6::text::text[], $7::text::integer[], $9::text::integer[])
+       AS new (site, discussion, comment, author, bands, bits, revision, place),
+       unnest(string_to_array(bands, ',')::bigint[]) AS band
 
 -- name: sweep_near
 -- Of one slot, $2 behind the newest record of its partition; at most $3 rows.

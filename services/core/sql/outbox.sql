@@ -2,7 +2,7 @@
 -- In the order given: one writer per source partition makes sequence order its offset order.
 INSERT INTO outbox (source_topic, source_partition, topic, key, value)
 SELECT $1, $2, r.topic, r.key, r.value
-FROM unnest($3::text[], $4::bytea[], $5::bytea[]) WITH ORDINALITY AS r (topic, key, value, place)
+FROM unnest($3::text::text[], $4::bytea[], $5::bytea[]) WITH ORDINALITY AS r (topic, key, value, place)
 ORDER BY r.place
 
 -- name: take

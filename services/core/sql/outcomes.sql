@@ -4,7 +4,7 @@
 -- Digests under which these event ids were applied or refused; votes have ids of their own.
 SELECT o.discussion, o.event_id, o.event_digest
   FROM outcomes o
-  JOIN unnest($1::text[], $2::text[]) AS asked (discussion, event_id)
+  JOIN unnest($1::text::text[], $2::text::text[]) AS asked (discussion, event_id)
     ON o.discussion = asked.discussion AND o.event_id = asked.event_id
  WHERE o.cause <> 'veche.vote.cast.v1'
 
@@ -34,9 +34,10 @@ SELECT o.discussion, o.comment, o.revision, o.verdict, o.facts -> 'undone' ->> '
 -- name: add
 INSERT INTO outcomes (discussion, event_id, event_digest, cause, comment, revision, result, reason,
                       status, verdict, facts, recorded_at)
-SELECT discussion, event_id, event_digest, cause, comment, revision, result, reason,
-       status, verdict::jsonb, facts::jsonb, recorded_at
-  FROM unnest($1::text[], $2::text[], $3::bytea[], $4::text[], $5::text[], $6::integer[],
-              $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::timestamptz[])
-       AS new (discussion, event_id, event_digest, cause, comment, revision, result, reason,
-               status, verdict, facts, recorded_at)
+SELECT discussion, event_id, decode(event_digest, 'hex'), cause, comment, revision, result, reason,
+       status, verdict, facts, ($12::timestamptz[])[recorded]
+  FROM unnest($1::text::text[], $2::text::text[], $3::text::text[], $4::text::text[],
+              $5::text::text[], $6::text::text[], $7::text::text[], $8::text::text[],
+              $9::text::jsonb[], $10::text::jsonb[], $11::text::integer[], $13::text::integer[])
+       AS new (discussion, event_id, event_digest, cause, comment, result, reason, status, verdict,
+               facts, revision, recorded)

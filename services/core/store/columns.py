@@ -22,17 +22,29 @@ def texts(values: Collection[str]) -> str:
     return f'{{"{joined}"}}'
 
 
-def numbers(values: Iterable[int]) -> str:
-    """As `smallint[]`, `integer[]` or `bigint[]` reads it."""
-    return f"{{{','.join(map(str, values))}}}"
+def text_columns(rows: Collection[tuple[str, ...]]) -> list[str]:
+    """At least one row of texts, column by column."""
+    return [texts(column) for column in zip(*rows, strict=True)]
 
 
-def instants(values: Sequence[datetime]) -> tuple[list[datetime], str]:
+def maybe_texts(values: Sequence[str | None]) -> str:
+    """As `texts`; None is null."""
+    if all(value is None for value in values):
+        return f"{{{','.join(['NULL'] * len(values))}}}"
+    return f"{{{','.join(['NULL' if v is None else texts((v,))[1:-1] for v in values])}}}"
+
+
+def numbers(values: Iterable[int | None]) -> str:
+    """As `smallint[]`, `integer[]` or `bigint[]` reads it; None is null."""
+    return f"{{{','.join(map(str, values))}}}".replace("None", "NULL")
+
+
+def instants(values: Sequence[datetime | None]) -> tuple[list[datetime | None], str]:
     """(distinct instants, each value's place among them from 1): `($1::timestamptz[])[place]`.
 
     The broker stamps many records at once, so there are few.
     """
-    places: dict[datetime, int] = {}
+    places: dict[datetime | None, int] = {}
     found = [places.setdefault(value, len(places) + 1) for value in values]
     return list(places), numbers(found)
 

@@ -6,11 +6,14 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from msgspec.structs import astuple
+
 from services.core import db
 from services.core.db import Connection
 from services.core.discussion import Comment, Discussion, Report, Revision, State
 from services.core.discussion.reports import SETTLED_MOST
 from services.core.events import DiscussionKey
+from services.core.store import columns
 
 _SQL = db.queries("comments")
 
@@ -21,7 +24,7 @@ Named = tuple[str, str]
 async def discussions(connection: Connection, keys: Collection[str]) -> list[Discussion]:
     return [
         Discussion(key=row["discussion"], **{k: v for k, v in row.items() if k != "discussion"})
-        for row in await connection.fetch(_SQL["discussions_named"], sorted(keys))
+        for row in await connection.fetch(_SQL["discussions_named"], columns.texts(keys))
     ]
 
 
@@ -31,7 +34,7 @@ async def comments(connection: Connection, named: Collection[Named]) -> list[Com
         return []
     return [
         Comment(**dict(row) | {"path": tuple(row["path"]), "labels": tuple(row["labels"])})
-        for row in await connection.fetch(_SQL["comments_named"], *_columns(named))
+        for row in await connection.fetch(_SQL["comments_named"], *columns.text_columns(named))
     ]
 
 
@@ -41,7 +44,7 @@ async def load_bodies(
     """The first and the newest text of the comments named, into their states."""
     if not named:
         return
-    for row in await connection.fetch(_SQL["bodies_named"], *_columns(named)):
+    for row in await connection.fetch(_SQL["bodies_named"], *columns.text_columns(named)):
         state = states[row["discussion"]]
         state.bodies[row["comment"], row["revision"]] = row["body"]
 
@@ -88,48 +91,53 @@ async def settle_reports(
 
 async def put_discussions(connection: Connection, rows: Sequence[Discussion]) -> None:
     if rows:
+        (
+            keys, sites, revisions, urls, titles, languages, sections, states, policies, opened_at,
+            visible,
+        ) = zip(*map(astuple, rows), strict=True)  # fmt: skip
         await connection.execute(
             _SQL["put_discussions"],
-            *_columns(
-                (
-                    d.key, d.site, d.revision, d.url, d.title, d.language, d.section, d.state,
-                    d.policy, d.opened_at, d.visible_comments,
-                )
-                for d in rows
-            ),
-        )  # fmt: skip
+            *map(columns.texts, (keys, sites, urls, titles, languages, sections, states)),
+            columns.maybe_texts(policies),
+            *map(columns.numbers, (revisions, visible)),
+            *columns.instants(opened_at),
+        )
 
 
 async def put_comments(connection: Connection, rows: Sequence[Comment]) -> None:
     """Inserts, or updates what events can change: who wrote it, where and when stays."""
     if rows:
+        (
+            discussions, names, sites, authors, author_names, parents, paths, submitted_at,
+            statuses, revisions, published, held, held_reasons, held_since, deleted_at, rulings,
+            ruled, ruled_by, ruled_at, ruling_reasons, reports, descendants, labels,
+        ) = zip(*map(astuple, rows), strict=True)  # fmt: skip
         await connection.execute(
             _SQL["put_comments"],
-            *_columns(
-                (
-                    c.discussion, c.comment, c.site, c.author, c.author_name, c.parent,
-                    "/".join(c.path), c.submitted_at, c.status, c.revision, c.published_revision,
-                    c.held_revision, c.held_reason, c.held_since, c.deleted_at, c.ruling,
-                    c.ruled_revision, c.ruled_by, c.ruled_at, c.ruling_reason, c.reports,
-                    c.visible_descendants, ",".join(c.labels),
-                )
-                for c in rows
-            ),
-        )  # fmt: skip
+            *map(columns.texts, (discussions, names, sites, authors, author_names, statuses)),
+            columns.texts(["/".join(path) for path in paths]),
+            columns.texts([",".join(each) for each in labels]),
+            *map(columns.maybe_texts, (parents, held_reasons, rulings, ruled_by, ruling_reasons)),
+            *map(columns.numbers, (revisions, published, held, ruled, reports, descendants)),
+            *columns.instants(submitted_at),
+            *columns.instants(held_since),
+            *columns.instants(deleted_at),
+            *columns.instants(ruled_at),
+        )
 
 
 async def add_revisions(connection: Connection, rows: Sequence[Revision]) -> None:
     if rows:
+        discussions, names, revisions, sites, authors, bodies, hashes, events, written_at = zip(
+            *map(astuple, rows), strict=True
+        )
         await connection.execute(
             _SQL["add_revisions"],
-            *_columns(
-                (
-                    r.discussion, r.comment, r.revision, r.site, r.author, r.body, r.body_hash,
-                    r.event_id, r.written_at,
-                )
-                for r in rows
-            ),
-        )  # fmt: skip
+            *map(columns.texts, (discussions, names, sites, authors, bodies, events)),
+            columns.texts([each.hex() for each in hashes]),
+            columns.numbers(revisions),
+            *columns.instants(written_at),
+        )
 
 
 async def add_reports(connection: Connection, rows: Sequence[Report]) -> None:
@@ -149,7 +157,7 @@ async def add_reports(connection: Connection, rows: Sequence[Report]) -> None:
 async def mark_changed(connection: Connection, named: Collection[Named]) -> None:
     """Comments for the next strip of their discussion to name; in key order."""
     if named:
-        await connection.execute(_SQL["mark_changed"], *_columns(sorted(named)))
+        await connection.execute(_SQL["mark_changed"], *columns.text_columns(sorted(named)))
 
 
 async def held_by_site(connection: Connection) -> dict[str, tuple[int, datetime]]:

@@ -5,17 +5,29 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from itertools import groupby
+from operator import itemgetter
+from typing import NamedTuple
 
 from services.core import db
 from services.core.db import Connection
 from services.core.discussion import Cause
-from services.core.events import DiscussionKey
+from services.core.events import CommentEdited
 from services.core.rules import History, Windows
 from services.core.rules.facts import Use
-from services.core.rules.history import KARMA_MOST, Author, Band, NearUse, Rated, Record, Totals
+from services.core.rules.history import (
+    KARMA_MOST,
+    Author,
+    Band,
+    NearUse,
+    Rated,
+    Record,
+    Text,
+    Totals,
+)
 from services.core.rules.near import BITS
 from services.core.rules.reading import Reading
+from services.core.store import columns
 
 _SQL = db.queries("facts")
 
@@ -29,8 +41,10 @@ class Asked(NamedTuple):
 
     site: str
     author: str
-    discussion: DiscussionKey
+    discussion: str
     comment: str
+    """Whose other revisions do not count. Both are empty where there can be none yet, so that the
+    records of a flood ask for the same."""
     reading: Reading
     at: datetime
 
@@ -41,54 +55,64 @@ async def history(
     windows: Windows,
     reported: Sequence[Asked] = (),
 ) -> History:
-    """What events with a body and what is `reported` are judged on: seven statements at most."""
+    """What events with a body and what is `reported` are judged on: five statements at most."""
     history = History(windows)
     asked = [*map(_asked, (cause for cause in causes if cause.reading is not None)), *reported]
     if not asked:
         return history
-    sites = [one.site for one in asked]
-    authors = [one.author for one in asked]
-    keys = [one.discussion for one in asked]
-    comments = [one.comment for one in asked]
-    hashes = [one.reading.body_hash for one in asked]
-    times = [one.at for one in asked]
-    await _load_totals(connection, history, set(zip(sites, authors, strict=True)))
+    authors = {(one.site, one.author) for one in asked}
+    named = columns.text_columns(authors)
+    for site, name, published, rejected, until in await connection.fetch(_SQL["totals"], *named):
+        history.totals[site, name] = Totals(published, rejected)
+        if until is not None:
+            history.limits[site, name] = until
     if windows.first:
-        rows = await connection.fetch(_SQL["first"], sites, authors)
-        for row in rows:
-            history.found_first((row["site"], row["author"]), row["at"])
+        for site, name, at in await connection.fetch(_SQL["first"], *named):
+            history.found_first((site, name), at)
     if windows.karma:
-        rated: dict[Author, list[Rated]] = {(one.site, one.author): [] for one in asked}
-        for row in await connection.fetch(_SQL["rated"], sites, authors, KARMA_MOST):
-            rated[row["site"], row["author"]].append(
-                Rated(row["at"], row["discussion"], row["comment"], row["rating"])
-            )
+        rated: dict[Author, list[Rated]] = {author: [] for author in authors}
+        for site, name, *comment in await connection.fetch(_SQL["rated"], *named, KARMA_MOST):
+            rated[site, name].append(Rated(*comment))
         for author, comments_of in rated.items():
             history.found_rated(author, comments_of)
-    if windows.recent_most:
-        rows = await connection.fetch(
-            _SQL["recent"], sites, authors, keys, comments, times,
-            windows.recent, windows.recent_most,
-        )  # fmt: skip
-        for author, uses in _by(rows, "site", "author").items():
-            history.found_recent(author, uses)
-    if windows.own_copies_most:
-        rows = await connection.fetch(
-            _SQL["own_copies"], sites, authors, hashes, keys, comments, times,
-            windows.copies, windows.own_copies_most,
-        )  # fmt: skip
-        for (site, author, body_hash), uses in _by(rows, "site", "author", "body_hash").items():
-            history.found_own_copies((site, author), body_hash, uses)
-    if windows.site_copies_most:
-        rows = await connection.fetch(
-            _SQL["site_copies"], sites, hashes, keys, comments, times,
-            windows.copies, windows.site_copies_most,
-        )  # fmt: skip
-        for text, uses in _by(rows, "site", "body_hash").items():
-            history.found_site_copies(text, uses)
+    if windows.recent_most or windows.own_copies_most or windows.site_copies_most:
+        await _load_uses(connection, history, asked)
     if windows.near_most:
         await _load_near(connection, history, asked)
     return history
+
+
+async def _load_uses(connection: Connection, history: History, asked: Sequence[Asked]) -> None:
+    """An author's newest comments; the newest uses of a text by its author, and on the site."""
+    windows = history.windows
+    recent: dict[Author, list[Use]] = defaultdict(list)
+    own: dict[tuple[Author, bytes], list[Use]] = defaultdict(list)
+    copies: dict[Text, list[Use]] = defaultdict(list)
+    rows = await connection.fetch(
+        _SQL["uses"],
+        *columns.text_columns([one[:4] for one in asked]),
+        columns.texts([one.reading.body_hash.hex() for one in asked]),
+        *columns.instants([one.at for one in asked]),
+        windows.recent,
+        windows.recent_most,
+        windows.copies,
+        windows.own_copies_most,
+        windows.site_copies_most,
+    )
+    for kind, site, author, body_hash, *use in rows:
+        match kind:
+            case "recent":
+                recent[site, author].append(Use(*use))
+            case "own":
+                own[(site, author), body_hash].append(Use(*use))
+            case _:
+                copies[site, body_hash].append(Use(*use))
+    for name, uses in recent.items():
+        history.found_recent(name, uses)
+    for (name, body_hash), uses in own.items():
+        history.found_own_copies(name, body_hash, uses)
+    for text, uses in copies.items():
+        history.found_site_copies(text, uses)
 
 
 async def load_reporters(
@@ -97,10 +121,7 @@ async def load_reporters(
     """The records of these readers, by (site, reader)."""
     if not reporters:
         return
-    named = sorted(reporters)
-    rows = await connection.fetch(
-        _SQL["reporters"], [site for site, _ in named], [reporter for _, reporter in named]
-    )
+    rows = await connection.fetch(_SQL["reporters"], *columns.arrays(sorted(reporters), 2))
     for row in rows:
         history.reporters[row["site"], row["reporter"]] = Record(row["upheld"], row["dismissed"])
 
@@ -113,8 +134,7 @@ async def add_reporters(connection: Connection, partition: int, history: History
         if record.upheld or record.dismissed
     ]
     if rows:
-        columns = [list(column) for column in zip(*rows, strict=True)]
-        await connection.execute(_SQL["add_reporters"], *columns)
+        await connection.execute(_SQL["add_reporters"], *columns.arrays(rows, 5))
 
 
 async def add_near(
@@ -123,17 +143,19 @@ async def add_near(
     """Writes the bands of what the batch wrote; `recorded_at` is that of its newest record."""
     if not history.new_near:
         return
-    rows = history.new_near
+    sites, uses, bands = [], [], []
+    for use, rows in groupby(history.new_near, itemgetter(1)):
+        named = [band for band, _ in rows]
+        sites.append(named[0][0])
+        uses.append(use)
+        bands.append(",".join([str(number) for _, number in named]))
+    times, discussions, comments, revisions, authors, bits = zip(*uses, strict=True)
     await connection.execute(
         _SQL["add_near"],
-        [site for (site, _), _ in rows],
-        [band for (_, band), _ in rows],
-        [use.at for _, use in rows],
-        [use.discussion for _, use in rows],
-        [use.comment for _, use in rows],
-        [use.revision for _, use in rows],
-        [use.author for _, use in rows],
-        [use.bits.to_bytes(_SIGNATURE) for _, use in rows],
+        *map(columns.texts, (sites, discussions, comments, authors, bands)),
+        columns.texts([each.to_bytes(_SIGNATURE).hex() for each in bits]),
+        columns.numbers(revisions),
+        *columns.instants(times),
         partition,
         recorded_at,
     )
@@ -154,11 +176,11 @@ async def add_totals(connection: Connection, partition: int, history: History) -
         return
     await connection.execute(
         _SQL["add_totals"],
-        [site for (site, _), _ in changed],
-        [author for (_, author), _ in changed],
-        [partition] * len(changed),
-        [totals.published for _, totals in changed],
-        [totals.rejected for _, totals in changed],
+        partition,
+        columns.texts([site for (site, _), _ in changed]),
+        columns.texts([author for (_, author), _ in changed]),
+        columns.numbers([totals.published for _, totals in changed]),
+        columns.numbers([totals.rejected for _, totals in changed]),
     )
 
 
@@ -175,21 +197,12 @@ async def add_limits(connection: Connection, partition: int, history: History) -
         )
 
 
-async def _load_totals(connection: Connection, history: History, authors: set[Author]) -> None:
-    rows = await connection.fetch(
-        _SQL["totals"], [site for site, _ in authors], [author for _, author in authors]
-    )
-    for row in rows:
-        history.totals[row["site"], row["author"]] = Totals(row["published"], row["rejected"])
-        if row["until"] is not None:
-            history.limits[row["site"], row["author"]] = row["until"]
-
-
 def _asked(cause: Cause) -> Asked:
     assert cause.reading is not None
-    comment = getattr(cause.event.data, "comment", "")
     event = cause.event
-    return Asked(event.site, event.actor, cause.key, comment, cause.reading, cause.at)
+    # A comment that is there already is not judged when it is submitted once more.
+    edited = (cause.key, event.data.comment) if isinstance(event, CommentEdited) else ("", "")
+    return Asked(event.site, event.actor, *edited, cause.reading, cause.at)
 
 
 async def _load_near(connection: Connection, history: History, asked: Sequence[Asked]) -> None:
@@ -199,28 +212,19 @@ async def _load_near(connection: Connection, history: History, asked: Sequence[A
         for one in asked
         for band in history.signature(one.reading).bands
     }
-    columns = [list(column) for column in zip(*bands, strict=True)]
-    rows = await connection.fetch(_SQL["near"], *columns, windows.near, windows.near_most)
+    sites, numbers, discussions, comments, times = zip(*bands, strict=True)
+    rows = await connection.fetch(
+        _SQL["near"],
+        columns.numbers(numbers),
+        *map(columns.texts, (sites, discussions, comments)),
+        *columns.instants(times),
+        windows.near,
+        windows.near_most,
+    )
     grouped: dict[Band, list[NearUse]] = defaultdict(list)
-    for row in rows:
-        grouped[row["site"], row["band"]].append(
-            NearUse(
-                row["at"],
-                row["discussion"],
-                row["comment"],
-                row["revision"],
-                row["author"],
-                int.from_bytes(row["bits"]),
-            )
-        )
+    for shared, site, at, discussion, comment, revision, author, bits in rows:
+        use = NearUse(at, discussion, comment, revision, author, int.from_bytes(bits))
+        for number in set(shared):
+            grouped[site, number].append(use)
     for band, uses in grouped.items():
         history.found_near(band, uses)
-
-
-def _by(rows: Sequence[Any], *names: str) -> dict[Any, list[Use]]:
-    """Uses by the columns named."""
-    grouped: dict[Any, list[Use]] = defaultdict(list)
-    for row in rows:
-        use = Use(row["at"], row["discussion"], row["comment"], row["author"])
-        grouped[tuple(row[name] for name in names)].append(use)
-    return grouped

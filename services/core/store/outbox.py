@@ -8,6 +8,7 @@ from datetime import datetime
 
 from services.core import db
 from services.core.db import Connection
+from services.core.store import columns
 
 _SQL = db.queries("outbox")
 
@@ -39,7 +40,7 @@ async def add(
         _SQL["add"],
         topic,
         partition,
-        [record[0] for record in records],
+        columns.texts([record[0] for record in records]),
         [record[1] for record in records],
         [record[2] for record in records],
     )

@@ -6,10 +6,13 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from msgspec.structs import astuple
+
 from services.core import codec, db
 from services.core.db import Connection
 from services.core.discussion import Judged, State
 from services.core.events import DiscussionKey, Outcome, VerdictGiven
+from services.core.store import columns
 
 _SQL = db.queries("outcomes")
 
@@ -20,9 +23,9 @@ async def load_digests(
     named: Collection[tuple[str, str]],
 ) -> None:
     """For (discussion, event id): under which digests there is an outcome, into their states."""
-    rows = await connection.fetch(
-        _SQL["digests_named"], [key for key, _ in named], [event for _, event in named]
-    )
+    if not named:
+        return
+    rows = await connection.fetch(_SQL["digests_named"], *columns.text_columns(named))
     for row in rows:
         digests = states[row["discussion"]].digests
         digests.setdefault(row["event_id"], set()).add(row["event_digest"])
@@ -74,20 +77,18 @@ async def add(
     """(discussion, outcome, when it was recorded); each event has one."""
     if not rows:
         return
+    keys, found, recorded_at = zip(*rows, strict=True)
+    events, digests, causes, results, comments, revisions, reasons, statuses, verdicts, facts = zip(
+        *map(astuple, found), strict=True
+    )
     await connection.execute(
         _SQL["add"],
-        [key for key, _, _ in rows],
-        [outcome.event for _, outcome, _ in rows],
-        [bytes.fromhex(outcome.digest) for _, outcome, _ in rows],
-        [outcome.cause for _, outcome, _ in rows],
-        [outcome.comment for _, outcome, _ in rows],
-        [outcome.revision for _, outcome, _ in rows],
-        [outcome.result for _, outcome, _ in rows],
-        [outcome.reason for _, outcome, _ in rows],
-        [outcome.status for _, outcome, _ in rows],
-        [_json(outcome.verdict) for _, outcome, _ in rows],
-        [_json(outcome.facts or None) for _, outcome, _ in rows],
-        [at for _, _, at in rows],
+        columns.texts(keys),
+        *map(columns.texts, (events, digests, causes, comments, results, reasons, statuses)),
+        columns.maybe_texts([_json(verdict) for verdict in verdicts]),
+        columns.maybe_texts([_json(each or None) for each in facts]),
+        columns.numbers(revisions),
+        *columns.instants(recorded_at),
     )
 
 
