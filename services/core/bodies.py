@@ -2,37 +2,49 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from services.core import strict
+from services.core.deadlines import Deadlines
 from services.core.errors import BadEvent
-from services.core.headers import Headers, header
+from services.core.headers import Headers, values
 from services.core.problems import Problem, of_body
 
 ARRIVAL_SECONDS = 10.0
+_arriving = Deadlines(ARRIVAL_SECONDS)
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 
 async def read_json(headers: Headers, receive: Receive, limit_bytes: int) -> Any:
     """The body as a JSON value. Raises Problem; stops reading where the limit is passed."""
-    _check_type(header(headers, b"content-type"), header(headers, b"content-encoding"))
-    length = header(headers, b"content-length")
-    if length.isdecimal() and (len(length) > 12 or int(length) > limit_bytes):
-        raise _too_large(limit_bytes)
-    try:
-        async with asyncio.timeout(ARRIVAL_SECONDS):
-            raw = await _read(receive, limit_bytes)
-    except TimeoutError:
-        raise Problem(
-            408, "timeout", f"the body took longer than {ARRIVAL_SECONDS:.0f} s"
-        ) from None
+    return json_of(await read_body(headers, receive, limit_bytes))
+
+
+def json_of(raw: bytes) -> Any:
+    """Raises Problem."""
     try:
         return strict.parse(raw)
     except BadEvent as error:
         raise of_body(error.code, error.detail, error.field) from None
+
+
+async def read_body(headers: Headers, receive: Receive, limit_bytes: int) -> bytes:
+    """The body of a request that says it is JSON. Raises Problem."""
+    media_type, encoding, length = values(
+        headers, b"content-type", b"content-encoding", b"content-length"
+    )
+    _check_type(media_type, encoding)
+    if length.isdecimal() and (len(length) > 12 or int(length) > limit_bytes):
+        raise _too_large(limit_bytes)
+    try:
+        with _arriving:
+            return await _read(receive, limit_bytes)
+    except TimeoutError:
+        raise Problem(
+            408, "timeout", f"the body took longer than {ARRIVAL_SECONDS:.0f} s"
+        ) from None
 
 
 async def _read(receive: Receive, limit_bytes: int) -> bytes:
@@ -42,16 +54,18 @@ async def _read(receive: Receive, limit_bytes: int) -> bytes:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise Problem(400, "bad_json", "the body ended early")
-        chunk = message.get("body", b"")
+        chunk: bytes = message.get("body", b"")
         size += len(chunk)
         if size > limit_bytes:
             raise _too_large(limit_bytes)
-        chunks.append(chunk)
         if not message.get("more_body"):
-            return b"".join(chunks)
+            return b"".join((*chunks, chunk)) if chunks else chunk
+        chunks.append(chunk)
 
 
 def _check_type(content_type: str, encoding: str) -> None:
+    if content_type == "application/json" and not encoding:
+        return
     media, _, parameters = content_type.partition(";")
     charset = parameters.strip().lower()
     if media.strip().lower() != "application/json" or charset not in (

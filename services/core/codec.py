@@ -7,7 +7,7 @@ import hmac
 import re
 from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
@@ -139,6 +139,29 @@ def _loosely(decoder: msgspec.json.Decoder[T], raws: Sequence[bytes]) -> list[T]
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     return None if any(b"\\u0000" in raw for raw in raws) else events
+
+
+class Plain(Generic[T]):
+    """A quick reader of structs tagged `type` that are of texts and numbers, without instants.
+
+    It answers None where a text is not plainly right: `strict` reads it then, and says what is
+    wrong. It costs a third of what parsing and converting cost.
+    """
+
+    def __init__(self, type: Any) -> None:
+        self._decoder: msgspec.json.Decoder[T] = msgspec.json.Decoder(type)
+
+    def read(self, raw: bytes) -> T | None:
+        if b"\\" in raw:  # a NUL character, half of a surrogate pair, or nothing bad
+            return None
+        try:
+            value = self._decoder.decode(raw)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return None
+        # A member that is there twice has a colon more than what is kept of it, written anew; the
+        # type, which is always written, may have been left out.
+        colons = _ENCODER.encode(value).count(b":") - (b'"type":' not in raw)
+        return value if raw.count(b":") == colons else None
 
 
 def json_schemas(

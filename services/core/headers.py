@@ -18,12 +18,20 @@ SECURITY: Headers = [
 """No answer of ours is a page."""
 
 
-def header(headers: Headers, name: bytes) -> str:
-    """The header's value, "" where it is absent. Raises Problem where it is there twice."""
+def values(headers: Headers, *names: bytes) -> list[str]:
+    """The values of headers, "" where one is absent. Raises Problem where one is there twice."""
     found = dict(headers)
-    if len(found) != len(headers) and [key for key, _ in headers].count(name) > 1:
-        raise Problem(400, "bad_value", f"the header {name.decode()} is there twice")
-    return found.get(name, b"").decode("latin-1")
+    if len(found) != len(headers):
+        there = [key for key, _ in headers]
+        for name in names:
+            if there.count(name) > 1:
+                raise Problem(400, "bad_value", f"the header {name.decode()} is there twice")
+    return [found.get(name, b"").decode("latin-1") for name in names]
+
+
+def header(headers: Headers, name: bytes) -> str:
+    """One header's value, as `values` gives it."""
+    return values(headers, name)[0]
 
 
 def of_problem(problem: Problem, length: int) -> Headers:

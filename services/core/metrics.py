@@ -70,7 +70,10 @@ LOOP_LAG_SECONDS = Histogram(
 # --- producing
 PRODUCED = Counter("veche_produced_total", "Records acknowledged by Kafka", ["topic"])
 PRODUCE_SECONDS = Histogram(
-    "veche_produce_seconds", "Send to acknowledgement (acks=all)", ["topic"], buckets=_BATCH_SECONDS
+    "veche_produce_seconds",
+    "Send to acknowledgement (acks=all), of the oldest record in a batch",
+    ["topic"],
+    buckets=_BATCH_SECONDS,
 )
 PRODUCE_ERRORS = Counter("veche_produce_errors_total", "Sends that failed or timed out", ["topic"])
 PRODUCER_REBUILDS = Counter(

@@ -22,8 +22,7 @@ async def run() -> None:
     issuers = Issuers.load(settings.Trust.read().issuers_file)
     stop = await lifecycle.until_signal()
     async with AsyncExitStack() as stack:
-        # Records that come while the broker acknowledges make the next batch: no need to linger.
-        producer = await stack.enter_async_context(Producer(kafka, linger_ms=0))
+        producer = await stack.enter_async_context(Producer(kafka))
         app = create_app(
             producer,
             issuers,

@@ -79,7 +79,7 @@ class Front:
         if (
             scope["type"] == "http"
             and scope["method"] == "POST"
-            and b"origin" not in dict(scope["headers"])
+            and b"origin" not in {name for name, _ in scope["headers"]}
         ):
             path = scope["path"]
             if path in self._one:

@@ -15,14 +15,21 @@ from prometheus_client import Counter, Histogram
 from starlette.types import Receive, Scope, Send
 
 from services.core import codec, metrics
-from services.core.bodies import read_json
+from services.core.bodies import json_of, read_body, read_json
 from services.core.callers import caller
-from services.core.events import type_name
 from services.core.headers import NO_STORE, NOSNIFF, Headers, header
 from services.core.problems import MEDIA_TYPE, Problem
 from services.core.tokens import Identity, Issuers
 from services.ingest import cookie
-from services.ingest.admit import KINDS, MAX_EVENT_BYTES, TYPES, Accepted, Anonymous, admit
+from services.ingest.admit import (
+    KINDS,
+    MAX_EVENT_BYTES,
+    TYPES,
+    Accepted,
+    Anonymous,
+    admit,
+    admit_plain,
+)
 from services.ingest.send import Sender
 
 log = logging.getLogger(__name__)
@@ -106,14 +113,17 @@ class OneEvent(Address):
             who = Anonymous(viewer, self.gate.issuers.sites)
         else:
             who = await self.gate.identity(authorization, now)
-        stated = await read_json(headers, receive, MAX_EVENT_BYTES)
-        try:
-            accepted = admit(stated, who, now, kind)
-        except Problem as problem:
-            _count(_stated_type(stated), problem)
-            raise
+        raw = await read_body(headers, receive, MAX_EVENT_BYTES)
+        accepted = admit_plain(raw, who, now, kind)
+        if accepted is None:
+            stated = json_of(raw)
+            try:
+                accepted = admit(stated, who, now, kind)
+            except Problem as problem:
+                _count(_stated_type(stated), problem)
+                raise
         [result] = await self.gate.sender.send([accepted])
-        _count(_type_of(accepted), result)
+        _count(accepted.type, result)
         if isinstance(result, Problem):
             raise result
         return Answer(202, codec.encode(result), {})
@@ -141,7 +151,7 @@ class Events(Address):
         for index, one in enumerate(results):
             if isinstance(one, Accepted):
                 result = next(sent)
-                _count(_type_of(one), result)
+                _count(one.type, result)
                 results[index] = result
         return _batch_answer(stated, results)
 
@@ -166,9 +176,10 @@ async def respond(answer: Answer, extra: dict[str, str], send: Send) -> None:
     if answer.body:
         headers.append((b"content-type", answer.media_type.encode()))
     if answer.status != 204:
-        headers.append((b"content-length", str(len(answer.body)).encode()))
-    for name, value in (extra | answer.headers).items():
-        headers.append((name.encode(), value.encode()))
+        headers.append((b"content-length", b"%d" % len(answer.body)))
+    if extra or answer.headers:
+        for name, value in (extra | answer.headers).items():
+            headers.append((name.encode(), value.encode()))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": answer.body})
 
@@ -218,10 +229,6 @@ def _batch_answer(stated: list[Any], results: list[dict[str, Any] | Problem | Ac
 def _over_tls(scope: Scope, headers: Headers) -> bool:
     """Only decides the cookie's Secure attribute, so a forged header harms its sender alone."""
     return scope.get("scheme") == "https" or (b"x-forwarded-proto", b"https") in headers
-
-
-def _type_of(accepted: Accepted) -> str:
-    return type_name(type(accepted.event))
 
 
 def _stated_type(item: Any) -> str:

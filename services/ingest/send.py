@@ -11,7 +11,6 @@ from typing import Any, Protocol
 
 from services.core import codec, receipts
 from services.core.errors import Retryable
-from services.core.events import type_name
 from services.core.problems import Problem, away
 from services.core.produce import Outgoing, Sent
 from services.ingest.admit import Accepted
@@ -53,7 +52,7 @@ class Sender:
         self._in_flight += len(accepted)
         try:
             sent = await self._log.send_all(
-                [Outgoing(one.topic, one.key, one.value) for one in accepted],
+                [one.record for one in accepted],
                 deadline_seconds=DEADLINE_SECONDS,
             )
         finally:
@@ -67,11 +66,11 @@ class Sender:
         event = accepted.event
         receipt = receipts.issue(
             receipts.Receipt(
-                topic=accepted.topic,
+                topic=sent.topic,
                 partition=sent.partition,
                 offset=sent.offset,
                 event=event.id,
-                type=type_name(type(event)),
+                type=accepted.type,
                 digest=codec.digest(event).hex(),
                 discussion=event.key,
                 actor=event.actor,

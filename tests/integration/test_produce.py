@@ -118,7 +118,7 @@ async def test_a_fatal_error_has_it_built_anew(
             future.set_exception(errors.OutOfOrderSequenceNumber())
             return future
 
-        monkeypatch.setattr(dead.client, "send", fails)
+        monkeypatch.setattr(dead.client, "send_batch", fails)
         with pytest.raises(Retryable):
             await producer.send(topics.VOTES, b"k", b"2")
         await until(producer.healthy)

@@ -12,21 +12,19 @@ import logging
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
-from functools import cache
-from typing import Any, Self
+from typing import Self
 
 from aiokafka import AIOKafkaProducer, errors
-from prometheus_client import Counter, Histogram
 
 from services.core import metrics, settings
 from services.core.errors import Misconfigured, Retryable
-from services.core.produce.records import Outgoing, Sent, partition_of
+from services.core.produce.calls import Call, Calls
+from services.core.produce.link import Link, close
+from services.core.produce.records import Outgoing, Sent
 
 log = logging.getLogger(__name__)
 
 DEADLINE_SECONDS = 5.0
-MAX_REQUEST_BYTES = 4 * 1024 * 1024
 
 _FATAL = (
     errors.OutOfOrderSequenceNumber,
@@ -39,58 +37,6 @@ _FATAL = (
 """After these aiokafka's producer is of no more use (its issue 1017): build another one."""
 
 
-class _Link:
-    """One aiokafka producer's life. What it still owes dies with it."""
-
-    def __init__(self, client: AIOKafkaProducer) -> None:
-        self.client = client
-        self.pending = 0
-
-    def broken(self) -> bool:
-        """The background task of aiokafka has ended: nothing would ever be sent."""
-        task = self.client._sender.sender_task  # no public signal exists
-        return task is None or task.done()
-
-
-class _Acknowledgements:
-    """What one `send_all` waits for: a future of aiokafka's or a failure for each record.
-
-    `asyncio.wait` would do the same; with one record a call it cost more than the record's way
-    through aiokafka.
-    """
-
-    def __init__(self, link: _Link) -> None:
-        self.all: list[asyncio.Future[Any] | Retryable] = []
-        self._link = link
-        self._missing = 0
-        self._complete: asyncio.Future[None] | None = None
-
-    def expect(self, future: asyncio.Future[Any]) -> None:
-        self.all.append(future)
-        self._missing += 1
-        self._link.pending += 1
-        future.add_done_callback(self._came)
-
-    def _came(self, future: asyncio.Future[Any]) -> None:
-        self._link.pending -= 1
-        self._missing -= 1
-        if not future.cancelled():
-            future.exception()  # seen: a late failure has nobody else to tell
-        if not self._missing and self._complete and not self._complete.done():
-            self._complete.set_result(None)
-
-    async def complete(self) -> None:
-        if self._missing:
-            self._complete = asyncio.get_running_loop().create_future()
-            await self._complete
-
-
-@cache
-def _measures(topic: str) -> tuple[Counter, Histogram]:
-    """Looked up once: `labels` costs as much as what it counts."""
-    return metrics.PRODUCED.labels(topic), metrics.PRODUCE_SECONDS.labels(topic)
-
-
 class Producer:
     """An async context manager. It starts without Kafka, says so by `healthy`, and heals itself.
 
@@ -101,16 +47,15 @@ class Producer:
         self,
         kafka: settings.Kafka,
         *,
-        linger_ms: int = 5,
         max_pending: int = 20_000,
         connect_seconds: float = 3.0,
     ) -> None:
         self._kafka = kafka
-        self._linger_ms = linger_ms
         self._max_pending = max_pending
         self._connect_seconds = connect_seconds
-        self._link: _Link | None = None
-        self._retired: _Link | None = None
+        self._calls = Calls()
+        self._link: Link | None = None
+        self._retired: Link | None = None
         self._away = True
         self._look = asyncio.Event()
         self._settled = asyncio.Event()
@@ -130,7 +75,7 @@ class Producer:
             await self._supervisor
         if self._link is not None:
             link, self._link = self._link, None
-            await _close(link.client, flush_seconds=0.0 if self._away else 5.0)
+            await link.close(flush_seconds=0.0 if self._away else 5.0)
 
     def healthy(self) -> bool:
         """False while Kafka is known to be away; sends then fail at once."""
@@ -159,27 +104,36 @@ class Producer:
         self, records: Sequence[Outgoing], *, deadline_seconds: float = DEADLINE_SECONDS
     ) -> list[Sent | Retryable]:
         """One answer per record, in order, all within one deadline; order within a key is kept."""
-        began = time.monotonic()
         link = self._link
         refusal = self._refusal(len(records))
         if refusal or link is None:
             for record in records:
                 metrics.PRODUCE_ERRORS.labels(record.topic).inc()
-            return [Retryable(refusal or "Kafka is not reachable") for _ in records]
-
-        acknowledgements = _Acknowledgements(link)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(deadline_seconds):
-                await self._hand_over(link, records, acknowledgements)
-                await acknowledgements.complete()
-        if len(acknowledgements.all) < len(records):
-            failure = Retryable("Kafka did not take the record in time")
-            self._suspect()
-            acknowledgements.all += [failure] * (len(records) - len(acknowledgements.all))
+            return [Retryable(refusal) for _ in records]
+        if not records:
+            return []
+        call = Call(len(records), time.monotonic() + deadline_seconds)
+        for place, record in enumerate(records):
+            link.put(record, call, place)
+        self._calls.add(call)
+        try:
+            await call.done
+        finally:
+            self._calls.discard(call)
         return [
-            self._answer(link, record, acknowledgement, began)
-            for record, acknowledgement in zip(records, acknowledgements.all, strict=True)
+            answer if isinstance(answer, Sent) else self._without(answer, record)
+            for record, answer in zip(records, call.answers, strict=True)
         ]
+
+    def _without(self, answer: Retryable | Misconfigured | None, record: Outgoing) -> Retryable:
+        """What is said where there was no acknowledgement."""
+        metrics.PRODUCE_ERRORS.labels(record.topic).inc()
+        if isinstance(answer, Misconfigured):
+            raise answer
+        if answer is None:
+            self._suspect()
+            return Retryable("Kafka did not acknowledge in time; the record may still arrive")
+        return answer
 
     def _refusal(self, count: int) -> str:
         if self._link is None or self._away:
@@ -188,62 +142,7 @@ class Producer:
             return "too many records wait for Kafka's acknowledgement"
         return ""
 
-    async def _hand_over(
-        self, link: _Link, records: Sequence[Outgoing], acknowledgements: _Acknowledgements
-    ) -> None:
-        """Puts records into aiokafka's batches; none goes where one before it was refused."""
-        for number, record in enumerate(records):
-            topic = self._kafka.topic(record.topic)
-            try:
-                future = await link.client.send(
-                    topic,
-                    record.value,
-                    key=record.key,
-                    partition=partition_of(record.topic, record.key),
-                )
-            except AssertionError:
-                raise Misconfigured(
-                    f"{topic} has fewer partitions than schemas/topics.toml states;"
-                    " look with `veche topics`"
-                ) from None
-            except errors.KafkaError as error:
-                failure = self._failed(link, error)
-                acknowledgements.all += [failure] * (len(records) - number)
-                return
-            acknowledgements.expect(future)
-
-    def _answer(
-        self,
-        link: _Link,
-        record: Outgoing,
-        acknowledgement: asyncio.Future[Any] | Retryable,
-        began: float,
-    ) -> Sent | Retryable:
-        failure: Retryable
-        if isinstance(acknowledgement, Retryable):
-            failure = acknowledgement
-        elif not acknowledgement.done():
-            self._suspect()
-            failure = Retryable("Kafka did not acknowledge in time; the record may still arrive")
-        elif acknowledgement.cancelled():
-            failure = Retryable("the producer was closed; the record may still arrive")
-        elif (error := acknowledgement.exception()) is not None:
-            failure = self._failed(link, error)
-        else:
-            count, seconds = _measures(record.topic)
-            count.inc()
-            seconds.observe(time.monotonic() - began)
-            metadata = acknowledgement.result()
-            return Sent(
-                record.topic,
-                metadata.partition,
-                metadata.offset,
-                datetime.fromtimestamp(metadata.timestamp / 1000, UTC),
-            )
-        metrics.PRODUCE_ERRORS.labels(record.topic).inc()
-        return failure
-
-    def _failed(self, link: _Link, error: BaseException) -> Retryable:
+    def _failed(self, link: Link, error: BaseException) -> Retryable:
         if (isinstance(error, _FATAL) or link.broken()) and self._link is link:
             log.warning("the producer cannot go on (%r): building another one", error)
             self._away = True
@@ -301,17 +200,14 @@ class Producer:
     async def _retire(self) -> None:
         if self._retired is not None:
             link, self._retired = self._retired, None
-            await _close(link.client, flush_seconds=0.0)
+            await link.close(flush_seconds=0.0)
 
-    async def _build(self) -> _Link | None:
+    async def _build(self) -> Link | None:
         client = AIOKafkaProducer(
             **self._kafka.client_options(),
             enable_idempotence=True,
             acks="all",
-            compression_type="zstd",
-            linger_ms=self._linger_ms,
-            max_batch_size=256 * 1024,
-            max_request_size=MAX_REQUEST_BYTES,
+            linger_ms=0,
             request_timeout_ms=10_000,
             metadata_max_age_ms=30_000,
         )
@@ -320,14 +216,14 @@ class Producer:
                 await client.start()
         except (errors.KafkaError, TimeoutError, OSError) as error:
             log.debug("no producer yet: %r", error)
-            await _close(client, flush_seconds=0.0)
+            await close(client, at_once=True)
             return None
         except BaseException:  # a cancellation too: what was opened is closed, and it goes on up
-            await _close(client, flush_seconds=0.0)
+            await close(client, at_once=True)
             raise
-        return _Link(client)
+        return Link(client, self._kafka.topic, self._failed)
 
-    async def _answers(self, link: _Link) -> bool:
+    async def _answers(self, link: Link) -> bool:
         """Asks only while in doubt: acknowledgements are answer enough."""
         if not self._away and not self._look.is_set():
             return True
@@ -337,17 +233,3 @@ class Producer:
         except (errors.KafkaError, TimeoutError, OSError):
             return False
         return True
-
-
-async def _close(client: AIOKafkaProducer, *, flush_seconds: float) -> None:
-    """Never waits longer than the flush and two seconds, whatever state aiokafka is in."""
-    if flush_seconds:
-        with suppress(TimeoutError, errors.KafkaError):
-            async with asyncio.timeout(flush_seconds):
-                await client.flush()
-    sender = client._sender.sender_task
-    if sender is not None and not flush_seconds:
-        sender.cancel()
-    with suppress(TimeoutError, errors.KafkaError, OSError):
-        async with asyncio.timeout(2.0):
-            await client.stop()
