@@ -66,6 +66,9 @@ def services(local: Local, logs: Path, *, bootstrap: str, dsn: str) -> dict[str,
     described = {}
     for name, http, probes in zip(names, ports[::2], ports[1::2], strict=True):
         own = {"VECHE_HTTP_PORT": str(http), "VECHE_PROBES_PORT": str(probes)}
+        if not local.kafka_bootstrap:  # else another `veche up` there might bear the same name
+            # Who was killed has its partitions back at once, not after a session's silence.
+            own["VECHE_GROUP_INSTANCE_ID"] = f"up-{name}"
         if name == "demo":
             own["VECHE_DEMO_SECRET_FILE"] = str(local.data_dir / "demo.secret")
             own["VECHE_ORIGIN"] = local.origin

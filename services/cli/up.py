@@ -224,11 +224,11 @@ class Everything:
         say(f"\n[bold green]veche is ready[/] in {seconds:.1f} s")
         say(f"  page       {url}/")
         say(f"  feed       {url}/v1/sites/{DEMO_SITE}/feeds/latest")
-        say(f"  console    {url}/v1/console/  (bearer token below, good for 12 hours)")
+        say(f"  console    {url}/v1/console/sites/{DEMO_SITE}/queue  (needs the token below)")
         for name, service in self.services.items():
             if name != "demo":
                 say(f"  metrics    {service.metrics}  ({name})")
-        say("  moderator's token:")
+        say("  moderator's token, good for 12 hours:")
         self.console.print(token, soft_wrap=True, markup=False)
         say("Ctrl-C stops everything; the data stays.\n")
 
