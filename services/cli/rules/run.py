@@ -22,7 +22,7 @@ from services.cli.rules import lines
 from services.core.errors import Misconfigured
 from services.core.events import DiscussionKey
 from services.core.rules import Ruleset, Submission, replay
-from services.core.rules.near import Signature, signature
+from services.core.rules.near import Signature, signatures
 from services.core.rules.reading import read
 from services.core.rules.replay import Replay, Seen
 from services.core.rules.timeline import STATUS, Timeline
@@ -171,36 +171,30 @@ def _judge(start: int) -> Chunk:
     """In a worker: the comments of a chunk of lines, their facts unknown."""
     assert _INHERITED is not None
     raw, rules, label, timed = _INHERITED
-    places: list[int] = []
-    told: list[Told] = []
-    which: list[int] = []
-    numbers: dict[Seen, int] = {}
-    named: list[tuple[str, DiscussionKey, str, float, int]] = []
-    hashes: list[bytes] = []
-    signatures: list[Signature] = []
-    stated: dict[int, Mapping[str, Any]] = {}
+    places, read_lines = [], []
     for number in range(start, min(start + CHUNK, len(raw))):
         line = lines.decoded(raw[number])
-        if line is None:
-            continue
-        reading = read(line.text or line.body)
-        comment = lines.submission(line, reading)
-        seen = rules.look(comment)
-        if timed:
-            if line.facts:
-                stated[len(places)] = line.facts
-            seconds = comment.at.timestamp()
-            named.append(
-                (comment.site, comment.discussion, comment.author, seconds, comment.revision)
-            )
-            hashes.append(reading.body_hash)
-            if rules.ruleset.windows.near_most:
-                signatures.append(signature(reading))
-        places.append(number - start)
-        told.append(Told(comment.comment, lines.bad(line, label), line.warm))
-        which.append(numbers.setdefault(seen, len(numbers)))
-    known = Known(named, b"".join(hashes), stated, signatures) if timed else None
-    return Chunk(places, told, which, list(numbers), known)
+        if line is not None:
+            places.append(number - start)
+            read_lines.append(line)
+    # One step for all, then the next: a step's code and data stay in the processor's cache.
+    readings = [read(line.text or line.body) for line in read_lines]
+    comments = list(map(lines.submission, read_lines, readings))
+    looked = list(map(rules.look, comments))
+    numbers = {seen: n for n, seen in enumerate(dict.fromkeys(looked))}
+    known = None
+    if timed:
+        known = Known(
+            [(c.site, c.discussion, c.author, c.at.timestamp(), c.revision) for c in comments],
+            b"".join([reading.body_hash for reading in readings]),
+            {place: line.facts for place, line in enumerate(read_lines) if line.facts},
+            signatures(readings) if rules.ruleset.windows.near_most else [],
+        )
+    told = [
+        Told(comment.comment, lines.bad(line, label), line.warm)
+        for comment, line in zip(comments, read_lines, strict=True)
+    ]
+    return Chunk(places, told, [numbers[seen] for seen in looked], list(numbers), known)
 
 
 def prepared(

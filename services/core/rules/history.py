@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from services.core.events import Policy
 from services.core.rules.facts import LIMITED_UNTIL, Facts, Submission, Use, Value, Windows, answer
-from services.core.rules.near import Signature, alike, signature
+from services.core.rules.near import Signature, alike, signature, signatures
 from services.core.rules.reading import Reading
 
 if TYPE_CHECKING:
@@ -115,6 +115,11 @@ class History:
 
     def found_near(self, band: Band, uses: Iterable[NearUse]) -> None:
         self._near[band] = sorted(uses)
+
+    def sign(self, readings: Iterable[Reading]) -> None:
+        """Works out the signatures of many texts together, in half the time."""
+        new = {each.body_hash: each for each in readings if each.body_hash not in self.signatures}
+        self.signatures.update(zip(new, signatures(list(new.values())), strict=True))
 
     def signature(self, reading: Reading) -> Signature:
         known = self.signatures.get(reading.body_hash)
@@ -238,15 +243,12 @@ class History:
     def _nearly_equal(self, submission: Submission) -> tuple[Use, ...]:
         """Of each band the newest are looked at; other comments' nearly equal texts are left."""
         said, windows = self.signature(submission.reading), self.windows
+        found: dict[int, NearUse] = {}
         # Bands share their uses, and most of those in one band are in the others too.
-        found = {
-            id(use): use
-            for number in said.bands
-            for use in _newest(
-                self._near.get((submission.site, number)), submission, windows.near,
-                windows.near_most,
-            )
-        }  # fmt: skip
+        for number in said.bands:
+            if uses := self._near.get((submission.site, number)):
+                for use in _newest(uses, submission, windows.near, windows.near_most):
+                    found[id(use)] = use
         return tuple(
             {
                 Use(use.at, use.discussion, use.comment, use.author)

@@ -13,6 +13,7 @@ of a few. Of each kept one a bit is stored: Li and König, "b-Bit Minwise Hashin
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -42,6 +43,8 @@ _DRAWN: _Hashes = (
 _FIRST, _LAST, _MIX = _DRAWN[:3]
 _THROW = _DRAWN[3 : 3 + _ROUNDS, None].copy()
 _OF_BIN = _DRAWN[3 + _ROUNDS :].copy()
+_TOGETHER = 100
+"""Texts: their shingles stay in the processor's cache."""
 _HALF, _BIN = np.int64(32), np.int64(64 - 7)
 
 
@@ -54,22 +57,16 @@ class Signature(NamedTuple):
 
 def signature(reading: Reading) -> Signature:
     """Equal for equal `body_hash`es."""
-    said = reading.said[:LONGEST]
-    if len(said) < SHORTEST:
-        whole = reading.body_hash
-        return Signature((int.from_bytes(whole[:8], signed=True),), int.from_bytes(whole))
-    shingles = _shingles(said)
-    # The last write stands: the greatest of a round, and the rounds last first.
-    shingles.sort()
-    bins = shingles * _THROW[-1 - _THROWS // len(shingles) :]
-    # From -64 to 63: places are counted from either end.
-    bins >>= _BIN
-    # A bin that no round hits keeps the greatest of all.
-    kept = shingles[-1:].repeat(BITS)
-    kept.put(bins, shingles)
-    kept *= _OF_BIN
-    bands = kept[:BANDS] + kept[BANDS : 2 * BANDS]
-    return Signature(tuple(bands.tolist()), int.from_bytes(np.packbits(kept < 0).tobytes()))
+    return signatures([reading])[0]
+
+
+def signatures(readings: Sequence[Reading]) -> list[Signature]:
+    """Of each; many together take half the time."""
+    return [
+        each
+        for start in range(0, len(readings), _TOGETHER)
+        for each in _signatures(readings[start : start + _TOGETHER])
+    ]
 
 
 def alike(one: int, other: int) -> bool:
@@ -77,9 +74,43 @@ def alike(one: int, other: int) -> bool:
     return (one ^ other).bit_count() <= _DIFFERENT
 
 
-def _shingles(said: str) -> _Hashes:
+def _signatures(readings: Sequence[Reading]) -> Iterator[Signature]:
+    heads = [reading.said[:LONGEST] for reading in readings]
+    long = [head.encode("utf-16-le", "surrogatepass") for head in heads if len(head) >= SHORTEST]
+    sketches = _sketches(long) if long else iter(())
+    for reading, head in zip(readings, heads, strict=True):
+        if len(head) >= SHORTEST:
+            yield next(sketches)
+        else:
+            whole = reading.body_hash
+            yield Signature((int.from_bytes(whole[:8], signed=True),), int.from_bytes(whole))
+
+
+def _sketches(texts: Sequence[bytes]) -> Iterator[Signature]:
+    """Of texts in UTF-16, hashed as one; what spans two of them is passed over."""
+    hashes = _shingles(b"".join(texts))
+    kept = np.empty((len(texts), BITS), np.int64)
+    start = 0
+    for text, bins in zip(texts, kept, strict=True):
+        units = len(text) // 2
+        shingles = hashes[start : start + units - SHINGLE + 1]
+        start += units
+        # The last write stands: the greatest of a round, and the rounds last first.
+        shingles.sort()
+        places = shingles * _THROW[-1 - _THROWS // len(shingles) :]
+        # From -64 to 63: counted from either end.
+        places >>= _BIN
+        # A bin that no round hits keeps the greatest of all.
+        bins.fill(shingles[-1])
+        bins.put(places, shingles)
+    kept *= _OF_BIN
+    bands = kept[:, :BANDS] + kept[:, BANDS : 2 * BANDS]
+    for numbers, bits in zip(bands.tolist(), np.packbits(kept < 0, axis=1), strict=True):
+        yield Signature(tuple(numbers), int.from_bytes(bits.tobytes()))
+
+
+def _shingles(units: bytes) -> _Hashes:
     """One hash a shingle. Four units are read as one number, so two of them tell a shingle."""
-    units = said.encode("utf-16-le", "surrogatepass")
     fours: _Hashes = np.ndarray((len(units) // 2 - SHINGLE + 2,), "<i8", units, 0, (2,))
     mixed = fours * _FIRST
     hashes: _Hashes = mixed[:-1] + mixed[1:] * _LAST

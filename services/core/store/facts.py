@@ -207,6 +207,7 @@ def _asked(cause: Cause) -> Asked:
 
 async def _load_near(connection: Connection, history: History, asked: Sequence[Asked]) -> None:
     windows = history.windows
+    history.sign(one.reading for one in asked)
     bands = {
         (one.site, band, one.discussion, one.comment, one.at)
         for one in asked

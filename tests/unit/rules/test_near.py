@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from services.core.events import DiscussionKey
 from services.core.rules import History, Submission, load, read
-from services.core.rules.near import BITS, LONGEST, SHINGLE, alike, signature
+from services.core.rules.near import BITS, LONGEST, SHINGLE, alike, signature, signatures
 from services.core.rules.timeline import Timeline
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -119,6 +119,12 @@ def test_texts_that_read_the_same_have_one_signature(text: str) -> None:
     again = read(text + " ")
     assert again.body_hash == read(text).body_hash
     assert signature(again) == signature(read(text))
+
+
+@given(st.lists(st.text(max_size=60), max_size=8))
+def test_texts_signed_together_have_the_signatures_of_each(texts: list[str]) -> None:
+    readings = [read(text) for text in texts]
+    assert signatures(readings) == [signature(reading) for reading in readings]
 
 
 def test_others_and_own_are_counted_apart_within_the_window() -> None:
