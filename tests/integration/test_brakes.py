@@ -132,6 +132,20 @@ async def empty(pool: Pool) -> None:
         )
 
 
+async def recorded_outcomes(pool: Pool) -> dict[tuple[str, str, str], events.Outcome]:
+    """As outcomes.v1 would hold them."""
+    async with pool.acquire() as connection:
+        values = await connection.fetch("SELECT value FROM outbox")
+    return {
+        (told.discussion, told.data.event, told.data.digest): told.data
+        for told in (codec.decode(row["value"], events.OutcomeRecorded) for row in values)
+    }
+
+
+def never(comment: Submission, facts: Facts) -> events.VerdictGiven:
+    raise AssertionError("judged again")
+
+
 def a_day(seed: int, count: int) -> list[Any]:
     chance = random.Random(seed)
     told: list[Any] = [opened("d1"), opened("d2")]
@@ -184,17 +198,8 @@ async def test_a_rebuild_takes_brakes_and_effects_as_they_were_recorded(
     rows = records(a_day(4, 400), timedelta(seconds=60))
     await run(pool, moderation(ruleset, BRAKES), rows, 50)
     live = await tables(pool)
-    async with pool.acquire() as connection:
-        values = await connection.fetch("SELECT value FROM outbox")
-    recorded = {
-        (told.discussion, told.data.event, told.data.digest): told.data
-        for told in (codec.decode(row["value"], events.OutcomeRecorded) for row in values)
-    }
+    recorded = await recorded_outcomes(pool)
     await empty(pool)
-
-    def never(comment: Submission, facts: Facts) -> events.VerdictGiven:
-        raise AssertionError("judged again")
-
     today = load({"rules.yml": RULES.replace("слон", "тигр")})
     judge = RecordedJudge(recorded, Braking(LiveJudge(never), lambda: today, OFF))
     rebuilding = Moderation(judge, today.windows, lambda: brakeable(today, OFF))
@@ -284,6 +289,14 @@ async def test_a_rule_that_failed_on_five_comments_is_off_after_a_restart_too(
         await run(pool, handle, [Record(100 + n, at, event)], 1)
         await failures.refresh(pool)
     assert failures.off == {("ad", "v1")}
+    live = await tables(pool)
+    recorded = await recorded_outcomes(pool)
+    await empty(pool)
+    rebuilding = Moderation(RecordedJudge(recorded, LiveJudge(never)), ruleset.windows)
+    days = [Record(100 + n, NOON + timedelta(days=1, minutes=1 + n), e) for n, e in enumerate(late)]
+    await run(pool, rebuilding, [*rows, *days], 2_000)
+    assert (await tables(pool))["rule_failures"] == live["rule_failures"]
+    assert len(live["rule_failures"]) == 9
 
 
 async def test_an_author_is_limited_for_as_long_as_the_rule_says(

@@ -302,7 +302,7 @@ async def check_that_much_happened(dsn: str) -> None:
             ("applied", "", "published"), ("applied", "", "published"),
             ("refused", "rule_not_found", "published"), ("refused", "ruled", "published"),
         ]  # fmt: skip
-        for table in dump.TABLES:
+        for table in {*dump.TABLES} - {"rule_failures"}:  # no rule of a live process throws
             assert await connection.fetchval(f"SELECT EXISTS (SELECT FROM {table})"), table
         statuses = dict(await connection.fetch("SELECT status, count(*) FROM comments GROUP BY 1"))
         assert statuses.keys() == {"pending", "published", "rejected"}
