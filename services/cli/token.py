@@ -16,7 +16,13 @@ ROLES = ("reader", "portal", "importer", "moderator", "admin")
 @click.option("--site", default="demo", show_default=True, help="The portal it is good for.")
 @click.option("--user", default="operator", show_default=True, help="Whose token it is: its `sub`.")
 @click.option("--name", default="", help="The name that people see; the user's id if left out.")
-@click.option("--hours", default=12.0, show_default=True, help="How long it is good for.")
+@click.option(
+    "--hours",
+    type=click.FloatRange(min=0, min_open=True),
+    default=12.0,
+    show_default=True,
+    help="How long it is good for.",
+)
 @click.option(
     "--issuers",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),

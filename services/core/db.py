@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -70,28 +70,44 @@ async def connect_pool(
     """A pool whose every wait has a deadline: connect 5 s, statements as given, client +1 s.
 
     With `min_size` 0 it connects at the first use, so a process can start while Postgres is away.
-    What is connected stays so: `fill` connects ahead.
+    What is connected stays so: `fill` connects ahead. Raises Misconfigured where it is refused.
     """
     milliseconds = int(statement_timeout_seconds * 1000)
     whole = {}
     if transaction_timeout_seconds is not None:
         whole = {"transaction_timeout": str(int(transaction_timeout_seconds * 1000))}
-    return await asyncpg.create_pool(
-        dsn,
-        connect=_connect,
-        min_size=min_size,
-        max_size=size,
-        timeout=5.0,
-        command_timeout=statement_timeout_seconds + 1,
-        max_inactive_connection_lifetime=0,
-        server_settings={
-            "application_name": "veche",
-            "statement_timeout": str(milliseconds),
-            "idle_in_transaction_session_timeout": str(milliseconds * 2),
-            "timezone": "UTC",
-            **whole,
-        },
-    )
+    with _named_refusals():
+        return await asyncpg.create_pool(
+            dsn,
+            connect=_connect,
+            min_size=min_size,
+            max_size=size,
+            timeout=5.0,
+            command_timeout=statement_timeout_seconds + 1,
+            max_inactive_connection_lifetime=0,
+            server_settings={
+                "application_name": "veche",
+                "statement_timeout": str(milliseconds),
+                "idle_in_transaction_session_timeout": str(milliseconds * 2),
+                "timezone": "UTC",
+                **whole,
+            },
+        )
+
+
+@contextmanager
+def _named_refusals() -> Iterator[None]:
+    """Raises Misconfigured where no second try would help: the address or who asks is wrong."""
+    try:
+        yield
+    except ValueError:  # asyncpg's ClientConfigurationError is one
+        raise Misconfigured(
+            "this is no address of a database: one looks like postgresql://user@host:port/database"
+        ) from None
+    except asyncpg.InvalidAuthorizationSpecificationError as error:
+        raise Misconfigured(f"Postgres does not let this user in: {error}") from error
+    except asyncpg.InvalidCatalogNameError as error:
+        raise Misconfigured(f"Postgres says: {error}") from error
 
 
 async def _connect(*where: Any, server_settings: dict[str, str], **how: Any) -> Any:
@@ -159,8 +175,11 @@ def queries(family: str) -> dict[str, str]:
 async def make_database(dsn: str) -> bool:
     """Makes the database that the DSN names, where the server lacks it; answers whether it did."""
     try:
-        connection = await asyncpg.connect(dsn, timeout=10.0)
-    except asyncpg.InvalidCatalogNameError:
+        with _named_refusals():
+            connection = await asyncpg.connect(dsn, timeout=10.0)
+    except Misconfigured as refused:
+        if not isinstance(refused.__cause__, asyncpg.InvalidCatalogNameError):
+            raise
         name = urlsplit(dsn).path.removeprefix("/").replace('"', '""')
         connection = await asyncpg.connect(dsn, database="postgres", timeout=10.0)
         try:
@@ -178,7 +197,8 @@ async def migrate(dsn: str, progress: Callable[[str], None] = lambda name: None)
     Forward only. One runner at a time (an advisory lock); a file that changed after it was
     applied is refused with Misconfigured.
     """
-    connection = await asyncpg.connect(dsn, timeout=10.0)
+    with _named_refusals():
+        connection = await asyncpg.connect(dsn, timeout=10.0)
     try:
         await connection.execute("SET lock_timeout = '4s'")
         await asyncio.wait_for(connection.execute("SELECT pg_advisory_lock(7033)"), 60)

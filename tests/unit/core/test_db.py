@@ -10,6 +10,7 @@ import asyncpg
 import pytest
 
 from services.core import db
+from services.core.errors import Misconfigured
 
 
 @pytest.mark.parametrize(
@@ -87,3 +88,10 @@ async def test_a_database_that_is_away_is_left_to_the_requests() -> None:
     pool = Counting(8, away_after=3)
     await db.fill(cast(db.Pool, pool))
     assert (pool.most, pool.out) == (3, 0)
+
+
+@pytest.mark.parametrize("dsn", ["nonsense", "http://news.example/", "postgresql://h:port/x"])
+async def test_what_is_no_address_of_a_database_is_refused_by_name(dsn: str) -> None:
+    for attempt in (db.connect_pool(dsn, 1), db.make_database(dsn), db.migrate(dsn)):
+        with pytest.raises(Misconfigured, match="postgresql://user@host:port/database"):
+            await attempt
