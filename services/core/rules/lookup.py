@@ -35,6 +35,7 @@ _LEAST_IN_MIXED = 5
 _DIGITS = "0123456789"
 _RUN = re.compile("[a-z]+|[а-я]+")
 _ENDING = re.compile(r"(?:[ыиауе]|о[вм]|а(?:м|ми|х))$")
+_MAY_END = ("ы", "и", "а", "у", "е", "в", "м", "х")
 
 
 class Lookup:
@@ -84,7 +85,7 @@ class Lookup:
             if found and known(word):
                 # A word of its own language: only where both are spoken alike, as `спам`.
                 found = [hit for hit in found if _spoken_alike(word, hit, latin=latin)]
-        if not found and not latin:
+        if not found and not latin and word.endswith(_MAY_END):
             # An English word with a Russian ending: `лузеры`.
             ending = _ENDING.search(word, 4)
             if ending is not None and listed.may_sound(word[: ending.start()], latin=False):
@@ -98,7 +99,7 @@ class Lookup:
             form = listed.looks.get(looks(word))
             if form is not None and not known(word):
                 found += listed.named(form, LOOKS)
-        return tuple(dict.fromkeys(found))
+        return tuple(dict.fromkeys(found)) if found else ()
 
     def _slip(self, word: str) -> tuple[Found, ...]:
         """What a word of one alphabet was meant to be that is no other."""

@@ -46,4 +46,4 @@ def heard(word: str) -> bytes:
                 paged = paged.replace(written, sound)
         paged = paged[:-1] + paged[-1:].translate(_ENDS)
         paged = paged.translate(_VOWELS)
-    return _RUN.sub(rb"\1", paged)
+    return paged if _RUN.search(paged) is None else _RUN.sub(rb"\1", paged)

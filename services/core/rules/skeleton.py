@@ -7,7 +7,6 @@ walked. Letters that schemes write too differently (в, г, ж, х, й and their
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 _RUN = re.compile(rb"(.)\1+")
 _PAGE = "cp1251"
@@ -24,32 +23,34 @@ _RUSSIAN = _table("бдзклмнпрстфцчшщ", "bdsslmnprstfssss")
 _NO_RUSSIAN = "авгеёжийоухъыьэюя".encode(_PAGE)
 
 
-def in_russian(word: str) -> Iterator[bytes]:
+def in_russian(word: str) -> list[bytes]:
     """Of a Russian word, in Cyrillic or in Latin letters: a Latin one may have several."""
     paged = word.encode(_PAGE, "replace")
     if not word.isascii():
-        yield _folded(paged.translate(_RUSSIAN, _NO_RUSSIAN))
-        return
-    spelled = paged.replace(b"zh", b"").replace(b"kh", b"")
-    spelled = spelled.replace(b"tch", b"c").replace(b"ph", b"f")
-    yield _folded(spelled.translate(_LATIN, _NO_LATIN))
+        return [_folded(paged.translate(_RUSSIAN, _NO_RUSSIAN))]
+    spelled = paged
+    if b"h" in paged:
+        spelled = paged.replace(b"zh", b"").replace(b"kh", b"")
+        spelled = spelled.replace(b"tch", b"c").replace(b"ph", b"f")
+    found = [_folded(spelled.translate(_LATIN, _NO_LATIN))]
     if b"w" in spelled:
-        yield _folded(spelled.replace(b"w", b"s").translate(_LATIN, _NO_LATIN))
+        found.append(_folded(spelled.replace(b"w", b"s").translate(_LATIN, _NO_LATIN)))
     if b"q" in spelled:
-        yield _folded(spelled.translate(_LATIN, _NO_LATIN + b"q"))
+        found.append(_folded(spelled.translate(_LATIN, _NO_LATIN + b"q")))
     if b"x" in spelled:
-        yield _folded(spelled.replace(b"x", b"ks").translate(_LATIN, _NO_LATIN))
+        found.append(_folded(spelled.replace(b"x", b"ks").translate(_LATIN, _NO_LATIN)))
+    return found
 
 
-def in_english(word: str) -> Iterator[bytes]:
+def in_english(word: str) -> list[bytes]:
     """Of an English word, in Latin or in Cyrillic letters."""
     paged = word.encode(_PAGE, "replace")
     if word.isascii():
-        paged = paged.replace(b"ph", b"f").replace(b"tch", b"c")
-        yield _folded(paged.translate(_ENGLISH, _NO_ENGLISH))
-    else:
-        paged = paged.replace(_DZH, b"").replace(_TCH, _CH)
-        yield _folded(paged.translate(_RUSSIAN, _NO_RUSSIAN))
+        if b"h" in paged:
+            paged = paged.replace(b"ph", b"f").replace(b"tch", b"c")
+        return [_folded(paged.translate(_ENGLISH, _NO_ENGLISH))]
+    paged = paged.replace(_DZH, b"").replace(_TCH, _CH)
+    return [_folded(paged.translate(_RUSSIAN, _NO_RUSSIAN))]
 
 
 _DZH, _TCH, _CH = (letters.encode(_PAGE) for letters in ("дж", "тч", "ч"))

@@ -123,7 +123,7 @@ class WordIndex:
                 return _LONG if telling else "h" if found else "g"
         if found:
             return "k" if telling else "q"
-        return "-" if STOPS.issuperset(token) else "."
+        return "-" if not plain and STOPS.issuperset(token) else "."
 
     def _in_token(self, token: str) -> tuple[Hit, ...]:
         if len(token) > LONGEST:
