@@ -64,6 +64,12 @@ def a_log() -> Log:
     log.put("discussion.viewed", ABOUT, "ann")
     log.put("discussion.viewed", ABOUT, "ann")
     log.put("discussion.viewed", ABOUT, "bob")
+    log.put("report.filed", {**ABOUT, "comment": "c2", "revision": 1, "reason": "spam"}, "cat")
+    for seen in ("published", "rejected"):  # the second ruling on it settles the report anew
+        ruling = "reject" if seen == "published" else "restore"
+        expected = {"revision": 1, "status": seen}
+        said = {**ABOUT, "comment": "c2", "ruling": ruling, "expected": expected}
+        log.put("decision.made", said, "mod")
     return log
 
 
@@ -107,6 +113,10 @@ def a_clean_run(log: Log | None = None) -> Evidence:
         )  # fmt: skip
     for target, up, down in (("", *model.up_down(D)), ("c1", 1, 0)):
         rows["vote_totals"].append({"discussion": D, "target": target, "up": up, "down": down})
+    rows["reporter_totals"] = [
+        {"reporter": name, "upheld": told["upheld"], "dismissed": told["dismissed"]}
+        for name, told in model.reporters().items()
+    ]
     rows["view_totals"] = [{"discussion": d, "views": n} for d, n in model.views.items()]
     rows["connections"] = [{"open": 4, "stuck": 0}]
     e.tables = dict(rows)

@@ -116,6 +116,18 @@ def counter_mismatch(e: Evidence) -> Iterator[str]:
             yield f"author {author}: {counted.get(author)} counted, {authors.get(author)} are there"
 
 
+@invariant
+def reporters_record(e: Evidence) -> Iterator[str]:
+    """What moderators ruled on each reader's reports, summed up, is what the log makes of it."""
+    records = e.model.reporters()
+    counted = {row["reporter"]: row for row in e.rows("reporter_totals")}
+    for reporter in {*records, *counted}:
+        row, of_log = counted.get(reporter), records[reporter]
+        is_ = (row["upheld"], row["dismissed"]) if row else (0, 0)
+        if is_ != (want := (of_log["upheld"], of_log["dismissed"])):
+            yield f"reports of {reporter}: {is_} upheld and dismissed, by the log {want}"
+
+
 def _descendants(e: Evidence) -> Iterator[str]:
     below: Counter[tuple[str, str]] = Counter()
     for discussion in e.model.discussions.values():

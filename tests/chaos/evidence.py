@@ -40,6 +40,8 @@ TABLES = {
     "reports": "SELECT discussion, comment, revision, reporter FROM reports",
     "author_totals": "SELECT site, author, sum(published)::int AS published,"
     " sum(rejected)::int AS rejected FROM author_totals GROUP BY site, author",
+    "reporter_totals": "SELECT reporter, sum(upheld)::int AS upheld,"
+    " sum(dismissed)::int AS dismissed FROM reporter_totals GROUP BY reporter",
     "outcomes": "SELECT discussion, event_id, encode(event_digest, 'hex') AS digest, cause,"
     " comment, revision, result, reason, status FROM outcomes",
     "votes": "SELECT discussion, target, voter, value, changes FROM votes",

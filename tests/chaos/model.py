@@ -11,6 +11,7 @@ The rules that runs judge by are two word lists: HOLD and REJECT.
 from __future__ import annotations
 
 import json
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -86,6 +87,8 @@ class Comment:
     ruled_revision: int | None = None
     ruled_by: str = ""
     reporters: dict[int, set[str]] = field(default_factory=dict)
+    settled: dict[tuple[int, str], str] = field(default_factory=dict)
+    """(revision, reporter) → whether the newest ruling since upheld or dismissed the report."""
 
     @property
     def revision(self) -> int:
@@ -339,6 +342,9 @@ class Model:
         comment.held, comment.held_reason = None, ""
         comment.ruling, comment.ruled_revision = data["ruling"], comment.revision
         comment.ruled_by = record.event["actor"]
+        for reporter in comment.reporters.get(comment.revision, ()):
+            told = "upheld" if data["ruling"] == "reject" else "dismissed"
+            comment.settled[comment.revision, reporter] = told
         if data["ruling"] == "reject":
             comment.status = "rejected"
         else:
@@ -384,6 +390,15 @@ class Model:
             self.views[record.discussion] = self.views.get(record.discussion, 0) + 1
 
     # --- what follows from it
+
+    def reporters(self) -> dict[str, Counter[str]]:
+        """Reader → how many of their reports moderators upheld and dismissed."""
+        records: dict[str, Counter[str]] = defaultdict(Counter)
+        for discussion in self.discussions.values():
+            for comment in discussion.comments.values():
+                for (_, reporter), told in comment.settled.items():
+                    records[reporter][told] += 1
+        return records
 
     def up_down(self, discussion: str) -> tuple[int, int]:
         last = [steps[-1] for (name, _), steps in self.vote_prefixes.items() if name == discussion]

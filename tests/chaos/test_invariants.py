@@ -82,6 +82,14 @@ def an_authors_count(e: Evidence) -> None:
     e.rows("author_totals")[0]["published"] += 1
 
 
+def a_report_that_counts_twice(e: Evidence) -> None:
+    row(e, "reporter_totals", reporter="cat")["upheld"] += 1
+
+
+def a_reporter_forgotten(e: Evidence) -> None:
+    e.rows("reporter_totals").clear()
+
+
 def an_old_vote(e: Evidence) -> None:
     row(e, "votes", voter="bob", target="")["value"] = 1
 
@@ -240,6 +248,8 @@ DOCTORED: list[tuple[str, Callable[[Evidence], None]]] = [
     ("counter_mismatch", a_count_of_comments),
     ("counter_mismatch", a_count_below),
     ("counter_mismatch", an_authors_count),
+    ("reporters_record", a_report_that_counts_twice),
+    ("reporters_record", a_reporter_forgotten),
     ("vote_state", an_old_vote),
     ("vote_state", a_vote_missing),
     ("vote_state", a_vote_of_nobody),

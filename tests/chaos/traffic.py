@@ -185,14 +185,20 @@ class Traffic:
                 headers = self.token("moderator", "mod")
                 console = self.url("console")
                 base = f"{console}/v1/console/sites/{SITE}"
-                page = await self.stack.http.get(f"{base}/queue?limit=20", headers=headers)
+                # What readers reported waits behind much else: every other look is for that.
+                reason = self.random.choice(("", "report"))
+                address = f"{base}/queue?limit=20&reason={reason}"
+                page = await self.stack.http.get(address, headers=headers)
                 if page.status_code != 200:
                     continue
                 items = page.json()["items"]
-                for item in self.random.sample(items, k=min(6, len(items))):
-                    await self._decide(base, headers, item)
-                    if self.random.random() < 0.3:  # a colleague who looked at the same queue
-                        await self._decide(base, self.token("moderator", "colleague"), item)
+                chosen = self.random.sample(items, k=min(6, len(items)))
+                await asyncio.gather(*(self._ruled(base, headers, item) for item in chosen))
+
+    async def _ruled(self, base: str, headers: dict[str, str], item: dict[str, Any]) -> None:
+        await self._decide(base, headers, item)
+        if self.random.random() < 0.3:  # a colleague who looked at the same queue
+            await self._decide(base, self.token("moderator", "colleague"), item)
 
     async def _decide(self, base: str, headers: dict[str, str], item: dict[str, Any]) -> None:
         expected = dict(item["expected"])
