@@ -160,7 +160,7 @@ async def stored(ground: Ground, crowd: Crowd, count: int) -> str:
     await connection.execute(STORED, count, SITE, now, timeout=900)
     await connection.execute("SET maintenance_work_mem = '1GB'")
     await connection.execute(
-        "ALTER TABLE votes ADD PRIMARY KEY (discussion, target, voter)", timeout=900
+        "ALTER TABLE votes ADD PRIMARY KEY (discussion, voter, target)", timeout=900
     )
     await connection.execute(
         "INSERT INTO vote_totals SELECT discussion, target, 0, count(*) FILTER (WHERE value = 1),"

@@ -7,8 +7,9 @@ CREATE TABLE votes (
     value smallint NOT NULL CONSTRAINT value_known CHECK (value IN (-1, 0, 1)),
     changes text[] NOT NULL,
     voted_at timestamptz NOT NULL,
-    PRIMARY KEY (discussion, target, voter)
+    PRIMARY KEY (discussion, voter, target)
 ) WITH (fillfactor = 90);
+-- The voter before the target: a reader's own votes lie together, and two keys differ sooner.
 COMMENT ON COLUMN votes.target IS 'A comment''s id, or empty for the discussion itself';
 COMMENT ON COLUMN votes.changes IS 'Ids of the last 8 changes, newest first, as id:value; a repeat is ignored';
 

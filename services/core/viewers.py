@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable
 
+import numpy as np
 from datasketches import hll_sketch, hll_union, tgt_hll_type
 
 LG_K = 11
@@ -18,6 +19,11 @@ RELATIVE_STANDARD_ERROR = 0.023
 KEY_BYTES = 16
 
 _FORM = tgt_hll_type.HLL_4
+_REGISTERS = 10
+"""A sketch's first byte, the length of its preamble in fours, tells which form it has: two small
+ones, which list what they know, or registers."""
+_ENTRIES = {2: 8, 3: 12, _REGISTERS: 40 + 2**LG_K // 2}
+"""Where entries of four bytes begin in each form."""
 
 
 def viewer_key(secret: bytes) -> Callable[[str, str], bytes]:
@@ -33,11 +39,17 @@ def viewer_key(secret: bytes) -> Callable[[str, str], bytes]:
 
 
 def add(sketch: bytes | None, viewers: Iterable[bytes]) -> bytes:
-    """The sketch with these viewers' keys in it; None is the sketch of nobody."""
+    """The sketch with these viewers' keys in it; None is the sketch of nobody.
+
+    Equal viewers give equal bytes, in whatever order they came: a rebuild compares them.
+    """
     grown = hll_sketch(LG_K, _FORM) if sketch is None else hll_sketch.deserialize(sketch)
     for viewer in viewers:
         grown.update(int.from_bytes(viewer[:8], signed=True))
-    return _in_order(bytes(_forget_order(grown).serialize_compact()))
+    compact = bytes(grown.serialize_compact())
+    if compact[0] == _REGISTERS and (sketch is None or sketch[0] != _REGISTERS):
+        compact = bytes(_forget_order(grown).serialize_compact())
+    return _in_order(compact)
 
 
 def estimate(sketches: Iterable[bytes]) -> int:
@@ -50,22 +62,21 @@ def estimate(sketches: Iterable[bytes]) -> int:
 
 
 def _in_order(compact: bytes) -> bytes:
-    """Equal viewers give equal bytes: a rebuild compares them.
-
-    While a sketch is small it lists coupons of four bytes behind its preamble, as they came to lie
-    in a hash table; its first byte, the preamble's length in fours, tells which form it has.
-    """
-    preamble = {2: 8, 3: 12}.get(compact[0])
-    if preamble is None:
+    """Entries of four bytes lie as they came to in a hash table: in a small sketch all that it
+    knows, in a large one the few registers that do not fit into four bits."""
+    begin = _ENTRIES.get(compact[0])
+    if begin is None or len(compact) <= begin + 4:
         return compact
-    coupons = [compact[place : place + 4] for place in range(preamble, len(compact), 4)]
-    return compact[:preamble] + b"".join(sorted(coupons))
+    entries = np.frombuffer(compact, "<u4", offset=begin).copy()
+    entries.sort()
+    return compact[:begin] + entries.tobytes()
 
 
 def _forget_order(sketch: hll_sketch) -> hll_sketch:
     """The library's running estimate depends on the order in which viewers came.
 
-    A union of two sketches drops it and falls back on the registers alone, which do not.
+    A union of two sketches drops it, and what grows out of that never has one again: its estimate
+    comes from the registers alone.
     """
     union = hll_union(LG_K)
     union.update(sketch)

@@ -7,7 +7,7 @@ the two kinds go separate ways.
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence, Set
 from typing import TypeAlias
 
 from services.core.consume import Record
@@ -17,6 +17,9 @@ from services.counters.fold import PATIENCE
 
 Name: TypeAlias = tuple[str, str, str]
 """A `Ballot` (discussion, target, voter) without its class: thousands are made for each batch."""
+
+Place: TypeAlias = tuple[str, str]
+"""(discussion, comment) or (discussion, voter)."""
 
 
 def names_of(votes: Sequence[Record[VoteCast]]) -> list[Name]:
@@ -28,27 +31,35 @@ def names_of(votes: Sequence[Record[VoteCast]]) -> list[Name]:
     ]
 
 
-def odd_ones(
+def part(
     names: Sequence[Name],
     votes: Sequence[Record[VoteCast]],
-    comments: Mapping[tuple[str, str], Comment],
-    waiting: Container[tuple[str, str]],
-) -> set[Name]:
-    """Ballots that the fold must look at, whatever stood before.
+    places: Set[Place],
+    comments: Mapping[Place, Comment],
+    waiting: Container[Place],
+) -> tuple[dict[Name, Record[VoteCast]], list[tuple[Name, Record[VoteCast]]]]:
+    """(votes that may be stored as they came, one of each ballot; the others).
 
-    `comments`: those of the votes' comments that are there; `waiting`: (discussion, voter) who have
-    parked votes.
+    `places`: the comments that the votes are on; `comments`: those of them that are there;
+    `waiting`: (discussion, voter) who have parked votes.
     """
-    newest = dict(zip(names, votes, strict=True))
-    odd: set[Name] = set()
-    if len(newest) < len(names):
-        odd |= {name for name, vote in zip(names, votes, strict=True) if newest[name] is not vote}
-    overdue = min(vote.recorded_at for vote in votes) + PATIENCE
-    plain = {place for place, comment in comments.items() if comment.submitted_at <= overdue}
-    odd |= {name for name in newest if name[1] and name[:2] not in plain}
+    first = dict(zip(names, votes, strict=True))
+    again: list[tuple[Name, Record[VoteCast]]] = []
+    if len(first) < len(names):
+        pairs = zip(names, votes, strict=True)
+        again = [(name, vote) for name, vote in pairs if first[name] is not vote]
+    odd = {name for name, _ in again}
+    overdue = min([vote.recorded_at for vote in votes]) + PATIENCE
+    apart = {
+        place
+        for place in places
+        if (comment := comments.get(place)) is None or comment.submitted_at > overdue
+    }
+    if apart:
+        odd |= {name for name in first if name[:2] in apart}
     # Authors on their own comments: one look for each comment, not for each vote.
     own = [(*place, comment.author) for place, comment in comments.items()]
-    odd.update(name for name in own if name in newest)
+    odd |= {name for name in own if name in first}
     if waiting:
-        odd |= {name for name in newest if (name[0], name[2]) in waiting}
-    return odd
+        odd |= {name for name in first if (name[0], name[2]) in waiting}
+    return first, again + [(name, first.pop(name)) for name in odd]

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from services.core import metrics, viewers
 from services.core.consume import Batch, Record
@@ -43,23 +44,20 @@ class ViewCounter:
             event = record.event
             moment, long_over = moment_of(record)
             viewer = self.viewer_key(event.site, event.actor)
-            key = ViewKey(window_of(moment), event.key, viewer)
+            # The event's key, in line.
+            key = window_of(moment), f"{event.site}/{event.data.discussion}", viewer
             (imported if long_over else recent)[key] = None
         if recent:
-            windows = {key.window_start for key in recent}
-            await store.open_hours(connection, {window.replace(minute=0) for window in windows})
-        repeated = await store.claim(connection, recent)
-        repeated |= await store.claim(connection, imported, imported=True)
-
-        viewers_of = defaultdict[str, list[bytes]](list)
-        counted = 0
-        for key in (*recent, *imported):
-            if key not in repeated:
-                viewers_of[key.discussion].append(key.viewer)
-                counted += 1
-        metrics.VIEWS_REPEATED.inc(len(batch.records) - counted)
-        if not viewers_of:
+            hours = {window.replace(minute=0) for window in {window for window, _, _ in recent}}
+            await store.open_hours(connection, hours)
+        new = await store.claim(connection, recent)
+        new += await store.claim(connection, imported, imported=True)
+        metrics.VIEWS_REPEATED.inc(len(batch.records) - len(new))
+        if not new:
             return
+        viewers_of = defaultdict[str, list[bytes]](list)
+        for _, discussion, viewer in new:
+            viewers_of[discussion].append(viewer)
         sketches = await store.viewers(connection, batch.partition, viewers_of)
         await store.add(
             connection,
@@ -88,11 +86,17 @@ def moment_of(record: Record[DiscussionViewed]) -> tuple[datetime, bool]:
     if isinstance(event.occurredat, datetime):
         recent = recorded_at - IMPORT_DELAY <= event.occurredat <= recorded_at + CLOCK_TOLERANCE
         return event.occurredat, not recent
-    earliest, latest = recorded_at - CLOCK_TOLERANCE, recorded_at + CLOCK_TOLERANCE
-    return min(max(event.time, earliest), latest), False
+    ahead = event.time - recorded_at
+    if -CLOCK_TOLERANCE <= ahead <= CLOCK_TOLERANCE:
+        return event.time, False
+    return recorded_at + max(-CLOCK_TOLERANCE, min(ahead, CLOCK_TOLERANCE)), False
 
 
 def window_of(moment: datetime) -> datetime:
     """The beginning of its half hour in UTC, whatever offset the moment was written with."""
-    moment = moment.astimezone(UTC)
-    return moment.replace(minute=moment.minute // 30 * 30, second=0, microsecond=0)
+    return _window(int(moment.timestamp() // 1800))
+
+
+@lru_cache(maxsize=64)
+def _window(half_hours: int) -> datetime:
+    return datetime.fromtimestamp(half_hours * 1800, UTC)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 from services.core import codec, metrics, topics
 from services.core.consume import Batch, Record
@@ -12,7 +13,7 @@ from services.core.events import Outcome, OutcomeRecorded, VoteCast
 from services.core.store import dirty, outbox
 from services.core.store import votes as store
 from services.core.store.votes import Ballot, Cast, Comment, Refused
-from services.counters.apart import Name, names_of, odd_ones
+from services.counters.apart import Name, names_of, part
 from services.counters.fold import PATIENCE, Facts, Fold, RecordedRefusal, nothing_recorded
 
 EXAMINED_PER_SWEEP = 1_000
@@ -39,19 +40,19 @@ class VoteCounter:
         """Stores at once what may be stored as it came, and folds the rest."""
         slot, votes = batch.partition, batch.records
         names = names_of(votes)
-        comments = await self._comments(connection, {name[:2] for name in names if name[1]})
+        places = {name[:2] for name in names if name[1]}
+        comments = await self._comments(connection, places)
         parked: Mapping[tuple[str, str], list[Cast]] = {}
         if await store.any_parked(connection, slot):
             voters = {(discussion, voter) for discussion, target, voter in names if target}
             parked = await store.parked(connection, voters)
         if self.recorded is nothing_recorded:
-            odd = odd_ones(names, votes, comments, parked)
+            first, rest = part(names, votes, places, comments, parked)
         else:
-            odd = set(names)
-        first = {name: vote for name, vote in zip(names, votes, strict=True) if name not in odd}
+            first, rest = {}, list(zip(names, votes, strict=True))
         left, shown = await _store_first(connection, slot, first)
-        odd |= left
-        casts = [_cast(name, vote) for name, vote in zip(names, votes, strict=True) if name in odd]
+        rest += [(name, first[name]) for name in left]
+        casts = sorted([_cast(name, vote) for name, vote in rest], key=attrgetter("offset"))
         facts = await self._recall(connection, {cast.ballot for cast in casts}, casts, parked)
         fold = Fold(facts, self.recorded)
         fold.cast(casts)
@@ -148,7 +149,7 @@ async def _store_first(
     """Stores each vote whose ballot had none; (the other ballots, discussions that then moved)."""
     values = [vote.event.data.value for vote in votes.values()]
     ids = [vote.event.id for vote in votes.values()]
-    ats = [vote.at for vote in votes.values()]
+    ats = [vote.at if vote.event.occurredat else vote.recorded_at for vote in votes.values()]
     left = await store.count_first(connection, slot, votes, values, ids, ats)
     moved = [name for name, value in zip(votes, values, strict=True) if value and not name[1]]
     return left, {name[0] for name in moved if name not in left}

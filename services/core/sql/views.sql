@@ -11,37 +11,43 @@ WHERE consumer_group = $1::text AND topic = $2::text
 HAVING count(record_at) > 0
 
 -- name: claim_views
--- Claims keys; answers those that were there before, whose views do not count again.
-WITH keys AS (
-    SELECT ($1::timestamptz[])[place] AS window_start, discussion, viewer
-    FROM unnest($2::text::integer[], $3::text::text[], $4::bytea[])
-        AS k (place, discussion, viewer)
+-- Claims keys; answers the places of those that were there before, whose views do not count again.
+-- $4 viewers, one after the other, $5 bytes each.
+-- A viewer's keys of a discussion have one writer, so what is not there now will not be there soon.
+WITH keys AS MATERIALIZED (
+    SELECT n.window_start, n.discussion, n.viewer, n.place, v.viewer IS NULL AS first
+    FROM (
+        SELECT ($1::timestamptz[])[instant] AS window_start, discussion,
+            substr($4::bytea, $5::integer * (place::integer - 1) + 1, $5::integer) AS viewer, place
+        FROM unnest($2::text::integer[], $3::text::text[])
+            WITH ORDINALITY AS k (instant, discussion, place)
+    ) n
+    LEFT JOIN view_keys v
+        ON v.window_start = n.window_start AND v.discussion = n.discussion AND v.viewer = n.viewer
 ), claimed AS (
     INSERT INTO view_keys (window_start, discussion, viewer)
     SELECT window_start, discussion, viewer FROM keys
-    ORDER BY window_start, discussion, viewer
-    ON CONFLICT (window_start, discussion, viewer) DO NOTHING
-    RETURNING window_start, discussion, viewer
+    WHERE first
 )
-SELECT window_start, discussion, viewer FROM keys
-EXCEPT
-SELECT window_start, discussion, viewer FROM claimed
+SELECT place FROM keys WHERE NOT first
 
 -- name: claim_imported_views
-WITH keys AS (
-    SELECT ($1::timestamptz[])[place] AS window_start, discussion, viewer
-    FROM unnest($2::text::integer[], $3::text::text[], $4::bytea[])
-        AS k (place, discussion, viewer)
+WITH keys AS MATERIALIZED (
+    SELECT n.window_start, n.discussion, n.viewer, n.place, v.viewer IS NULL AS first
+    FROM (
+        SELECT ($1::timestamptz[])[instant] AS window_start, discussion,
+            substr($4::bytea, $5::integer * (place::integer - 1) + 1, $5::integer) AS viewer, place
+        FROM unnest($2::text::integer[], $3::text::text[])
+            WITH ORDINALITY AS k (instant, discussion, place)
+    ) n
+    LEFT JOIN imported_view_keys v
+        ON v.window_start = n.window_start AND v.discussion = n.discussion AND v.viewer = n.viewer
 ), claimed AS (
     INSERT INTO imported_view_keys (window_start, discussion, viewer)
     SELECT window_start, discussion, viewer FROM keys
-    ORDER BY discussion, window_start, viewer
-    ON CONFLICT (discussion, window_start, viewer) DO NOTHING
-    RETURNING window_start, discussion, viewer
+    WHERE first
 )
-SELECT window_start, discussion, viewer FROM keys
-EXCEPT
-SELECT window_start, discussion, viewer FROM claimed
+SELECT place FROM keys WHERE NOT first
 
 -- name: viewers_of
 SELECT t.discussion, t.viewers

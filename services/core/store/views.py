@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from services.core import db, topics
 from services.core.db import Connection
 from services.core.store import columns
+from services.core.viewers import KEY_BYTES
 
 _SQL = db.queries("views")
 
 
-class ViewKey(NamedTuple):
-    """A viewer counts once per discussion and 30-minute window; `viewer` is a keyed hash."""
-
-    window_start: datetime
-    discussion: str
-    viewer: bytes
+ViewKey: TypeAlias = tuple[datetime, str, bytes]
+"""(window's start, discussion, viewer): a viewer, a keyed hash, counts once per discussion and
+30-minute window. A plain tuple, since thousands are made for each batch."""
 
 
 class Seen(NamedTuple):
@@ -48,17 +46,20 @@ async def close_hours(connection: Connection, margin: timedelta) -> int:
 
 async def claim(
     connection: Connection, keys: Collection[ViewKey], *, imported: bool = False
-) -> set[ViewKey]:
-    """Claims keys; answers those that were claimed before. `imported`: of windows long over."""
+) -> list[ViewKey]:
+    """Claims keys; answers those that were new. `imported`: of windows long over."""
     if not keys:
-        return set()
+        return []
+    windows, discussions, viewers = zip(*keys, strict=True)
     rows = await connection.fetch(
         _SQL["claim_imported_views" if imported else "claim_views"],
-        *columns.instants([key.window_start for key in keys]),
-        columns.texts([key.discussion for key in keys]),
-        [key.viewer for key in keys],
+        *columns.instants(windows),
+        columns.texts(discussions),
+        b"".join(viewers),
+        KEY_BYTES,
     )
-    return {ViewKey(window, discussion, viewer) for window, discussion, viewer in rows}
+    repeated = {place - 1 for (place,) in rows}
+    return [key for place, key in enumerate(keys) if place not in repeated]
 
 
 async def viewers(

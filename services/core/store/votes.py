@@ -160,7 +160,7 @@ async def count_first(
     rows = await connection.fetch(
         _SQL["count_first_votes"],
         slot,
-        *_texts(ballots, 3),
+        *[columns.texts(column) for column in zip(*ballots, strict=True)],
         columns.numbers(values),
         columns.texts(event_ids),
         *columns.instants(ats),

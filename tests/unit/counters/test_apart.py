@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 from services.core.consume import Record
 from services.core.events import Vote, VoteCast
 from services.core.store.votes import Ballot, Cast, Comment, Standing
-from services.counters.apart import names_of, odd_ones
+from services.counters.apart import Name, Place, names_of, part
 from services.counters.fold import PATIENCE, Facts, Fold
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -35,7 +37,16 @@ def a_cast(vote: Record[VoteCast]) -> Cast:
 
 def odd_voters(*votes: Record[VoteCast], **comments: Comment) -> set[str]:
     known = {(TALK, name): comment for name, comment in comments.items()}
-    return {voter for _, _, voter in odd_ones(names_of(votes), votes, known, {})}
+    return {voter for (_, _, voter), _ in parted(votes, known)[1]}
+
+
+def parted(
+    votes: Sequence[Record[VoteCast]],
+    comments: Mapping[Place, Comment],
+    waiting: Container[Place] = (),
+) -> tuple[dict[Name, Record[VoteCast]], list[tuple[Name, Record[VoteCast]]]]:
+    names = names_of(votes)
+    return part(names, votes, {name[:2] for name in names if name[1]}, comments, waiting)
 
 
 def test_a_first_vote_is_plain_on_the_discussion_and_on_a_comment_that_is_there() -> None:
@@ -56,7 +67,9 @@ def test_votes_on_an_unknown_a_later_or_an_own_comment_are_folded() -> None:
 
 def test_votes_of_who_waits_in_the_discussion_are_folded() -> None:
     votes = [a_vote(1, "ada"), a_vote(2, "eve")]
-    assert odd_ones(names_of(votes), votes, {}, {(TALK, "eve")}) == {(TALK, "", "eve")}
+    first, rest = parted(votes, {}, {(TALK, "eve")})
+    assert list(first) == [(TALK, "", "ada")]
+    assert [name for name, _ in rest] == [(TALK, "", "eve")]
 
 
 voters = st.sampled_from(["ada", "bob", "eve"])
@@ -84,19 +97,22 @@ def test_apart_or_together_the_votes_come_to_the_same(
     together = Fold(Facts(standings, comments, once))
     together.cast(casts)
 
-    names = names_of(votes)
-    odd = odd_ones(names, votes, comments, {})
-    odd |= {
-        c.ballot for c in casts if c.ballot in standings or (TALK, c.event_id, c.digest) in once
-    }
+    first, odd = parted(votes, comments)
+    left = [
+        name
+        for name, vote in first.items()
+        if Ballot(*name) in standings or (TALK, vote.event.id, a_cast(vote).digest) in once
+    ]
+    odd += [(name, first.pop(name)) for name in left]
     rest = Fold(Facts(standings, comments, once))
-    rest.cast(cast for cast in casts if cast.ballot in odd)
-    first = {
-        c.ballot: Standing(c.value, (f"{c.event_id}:{c.value}",), c.at)
-        for c in casts
-        if c.ballot not in odd
+    rest.cast(sorted([a_cast(vote) for _, vote in odd], key=attrgetter("offset")))
+    stored = {
+        Ballot(*name): Standing(
+            vote.event.data.value, (f"{vote.event.id}:{vote.event.data.value}",), vote.at
+        )
+        for name, vote in first.items()
     }
-    assert first | rest.standings == together.standings
+    assert stored | rest.standings == together.standings
     assert rest.refused == together.refused
     assert rest.parks == together.parks
     assert rest.repeats == together.repeats
