@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 
 import asyncpg
 
 from bench import naive
 from bench.figures import Figure, compared
 from bench.ground import Ground, python
+from bench.quota import bounded
 from bench.traffic import PARTITIONS, Crowd, known_comments, load, views, votes
 from services.core import topics
 from tests.processes import ServiceProcess
@@ -84,15 +86,20 @@ async def service(
     copies: int = 1,
     env: Mapping[str, str] | None = None,
     note: Callable[[ServiceProcess], None] = lambda started: None,
+    share: float | None = None,
 ) -> float:
-    """Runs a real service over the topic; its rate. `note` sees the first copy at the end."""
+    """Runs a real service over the topic; its rate. `note` sees the first copy at the end.
+
+    `share`: of a core, for each copy; all that the machine has by default.
+    """
     said = {**ground.env(prefix, dsn), **(env or {})}
     started = [ground.services.start(name, said) for _ in range(copies)]
     try:
-        rate = await until_consumed(
-            dsn, topic, expected, lambda: all(s.running for s in started), copies
-        )
-        note(started[0])
+        with bounded([one.child.pid for one in started], share) if share else nullcontext():
+            rate = await until_consumed(
+                dsn, topic, expected, lambda: all(s.running for s in started), copies
+            )
+            note(started[0])
         return rate
     except BaseException:
         ground.console.print(started[0].log_text()[-2000:])
