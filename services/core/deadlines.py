@@ -48,9 +48,12 @@ class Deadlines:
     def _sweep(self) -> None:
         loop = asyncio.get_running_loop()
         now = loop.time()
-        for task, until in tuple(self._until.items()):
+        late = []
+        for task, until in self._until.items():
             if until > now:
                 break
+            late.append(task)
+        for task in late:
             del self._until[task]
             self._late[task] = task.cancelling()
             task.cancel()

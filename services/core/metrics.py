@@ -214,6 +214,16 @@ SNAPSHOT_AGE_SECONDS = Gauge(
     "veche_snapshot_age_seconds", "Age of the newest snapshot record read", ["topic"]
 )
 SNAPSHOT_CACHE = Gauge("veche_snapshot_cache_entries", "Snapshots kept in memory", ["topic"])
+SNAPSHOT_CACHE_BYTES = Gauge(
+    "veche_snapshot_cache_bytes",
+    "JSON of the snapshots kept in memory; their compressed forms come to about a fifth of it",
+    ["topic"],
+)
+READER_QUERIES = Counter(
+    "veche_reader_queries_total",
+    "Times that the reader took a connection to Postgres, for a request or for a stream's version",
+    ["cause"],
+)
 
 
 def exposition() -> bytes:

@@ -42,7 +42,7 @@ def now() -> datetime:
 
 def fetch_from(pool: Pool) -> FetchComments:
     async def fetch(discussion: DiscussionKey, ids: list[str]) -> list[Listed]:
-        async with reading(pool) as connection:
+        async with reading(pool, "stream") as connection:
             return await threads.by_id(connection, discussion, ids)
 
     return fetch
@@ -81,8 +81,8 @@ async def run() -> None:
         following += [
             Followed(tail(kafka, topic), topic, apply, kept, time.monotonic, now)
             for topic, apply, kept in (
-                (topics.FEEDS, live.feed_record, feeds.__len__),
-                (topics.STRIPS, live.strip_record, strips.__len__),
+                (topics.FEEDS, live.feed_record, feeds),
+                (topics.STRIPS, live.strip_record, strips),
             )
         ]
         tasks = [asyncio.create_task(followed.run()) for followed in following]

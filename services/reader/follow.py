@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import datetime
+from typing import Protocol
 
 from services.core import metrics
 from services.core.consume.tail import Tail
@@ -16,6 +17,15 @@ _RECORDS_A_TURN = 200
 """Requests are served between so many records while a topic is read from its beginning."""
 
 
+class Shelf(Protocol):
+    """Where records are kept."""
+
+    @property
+    def bytes(self) -> int: ...
+
+    def __len__(self) -> int: ...
+
+
 class Followed:
     """One topic's tail. `clock` counts seconds and never goes back; `now` is the time of day."""
 
@@ -24,7 +34,7 @@ class Followed:
         tail: Tail,
         topic: str,
         apply: Apply,
-        kept: Callable[[], int],
+        kept: Shelf,
         clock: Callable[[], float],
         now: Callable[[], datetime],
     ) -> None:
@@ -61,7 +71,8 @@ class Followed:
         while True:
             if self._tail.connected:
                 self._current_at = self._clock()
-            metrics.SNAPSHOT_CACHE.labels(self._topic).set(self._kept())
+            metrics.SNAPSHOT_CACHE.labels(self._topic).set(len(self._kept))
+            metrics.SNAPSHOT_CACHE_BYTES.labels(self._topic).set(self._kept.bytes)
             if self._tail.last_record_at is not None:
                 age = (self._now() - self._tail.last_record_at).total_seconds()
                 metrics.SNAPSHOT_AGE_SECONDS.labels(self._topic).set(age)

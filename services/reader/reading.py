@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Literal
 
 from services.core.db import UNAVAILABLE, Connection, Pool
+from services.core.metrics import READER_QUERIES
 from services.core.problems import away
+
+Cause = Literal["request", "stream"]
 
 STATEMENT_SECONDS = 2.0
 _ACQUIRE_SECONDS = 2.0
@@ -16,8 +20,9 @@ _ALL_SECONDS = 3.0
 
 
 @asynccontextmanager
-async def reading(pool: Pool) -> AsyncIterator[Connection]:
+async def reading(pool: Pool, cause: Cause = "request") -> AsyncIterator[Connection]:
     """One connection. Raises a Problem (503) where Postgres does not answer in time."""
+    READER_QUERIES.labels(cause).inc()
     try:
         async with (
             asyncio.timeout(_ALL_SECONDS),

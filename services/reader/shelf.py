@@ -16,7 +16,8 @@ from services.reader.rendered import Rendered
 SPARE = 0.1
 """Evict in one sweep per this share of the bound, so that a record costs no sorting."""
 MAX_FEEDS = 10_000
-"""Of some 50 KB each where they are full; most sections' are far shorter."""
+MAX_FEED_BYTES = 256 * 1024 * 1024
+"""JSON of all feeds: 50 KB each where they are full; most sections' are far shorter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +56,17 @@ class Feeds:
     """
 
     def __init__(
-        self, caught_up: Callable[[], bool] = lambda: True, bound: int = MAX_FEEDS
+        self,
+        caught_up: Callable[[], bool] = lambda: True,
+        bound: int = MAX_FEEDS,
+        bound_bytes: int = MAX_FEED_BYTES,
     ) -> None:
         self._kept: dict[str, Rendered] = {}
         self._loaded = Loaded(caught_up)
         self._bound = bound
+        self._bound_bytes = bound_bytes
+        self.bytes = 0
+        """JSON of what is kept."""
         self.whole = True
         """Nothing was ever left out: what is not here was not published."""
 
@@ -78,16 +85,26 @@ class Feeds:
         kept = self._kept.get(key)
         if kept is not None and kept.version >= feed.version:
             return False
-        self._kept[key] = Rendered(feed.version, published_at, codec.encode(feed))
-        if len(self._kept) > self._bound * (1 + SPARE):
-            self.whole = False
-            by_age = sorted(self._kept, key=lambda key: self._kept[key].published_at)
-            for old in by_age[: len(by_age) - self._bound]:
-                del self._kept[old]
+        self.drop(key)
+        rendered = self._kept[key] = Rendered(feed.version, published_at, codec.encode(feed))
+        self.bytes += len(rendered.body)
+        if (
+            len(self._kept) > self._bound * (1 + SPARE)
+            or self.bytes > self._bound_bytes * (1 + SPARE)
+        ):  # fmt: skip
+            self._evict()
         return True
 
     def drop(self, key: str) -> None:
-        self._kept.pop(key, None)
+        if (gone := self._kept.pop(key, None)) is not None:
+            self.bytes -= len(gone.body)
+
+    def _evict(self) -> None:
+        self.whole = False
+        for key in sorted(self._kept, key=lambda key: self._kept[key].published_at):
+            if len(self._kept) <= self._bound and self.bytes <= self._bound_bytes:
+                return
+            self.drop(key)
 
 
 class Strips:
@@ -100,6 +117,8 @@ class Strips:
         self._kept: dict[str, KeptStrip] = {}
         self._loaded = Loaded(caught_up)
         self._bound = bound
+        self.bytes = 0
+        """JSON of what is kept."""
         self.whole = True
         """Nothing was ever left out: what is not here was not published."""
 
@@ -118,16 +137,19 @@ class Strips:
         kept = self._kept.get(key)
         if kept is not None and kept.strip.version >= strip.version:
             return False
-        self._kept[key] = render_strip(strip, published_at)
+        self.drop(key)
+        kept = self._kept[key] = render_strip(strip, published_at)
+        self.bytes += len(kept.rendered.body)
         if len(self._kept) > self._bound * (1 + SPARE):
             self._evict()
         return True
 
     def drop(self, key: str) -> None:
-        self._kept.pop(key, None)
+        if (gone := self._kept.pop(key, None)) is not None:
+            self.bytes -= len(gone.rendered.body)
 
     def _evict(self) -> None:
         self.whole = False
         by_age = sorted(self._kept, key=lambda key: self._kept[key].rendered.published_at)
         for key in by_age[: len(by_age) - self._bound]:
-            del self._kept[key]
+            self.drop(key)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
+from functools import cache
 from typing import Any
 
+from services.core.deadlines import Deadlines
 from services.core.headers import SECURITY, Headers
 from services.reader.broadcast import Subscriber, retry
 
@@ -30,6 +32,10 @@ HEADERS: Headers = [
     (b"x-accel-buffering", b"no"),
     *SECURITY,
 ]
+
+
+_within = cache(Deadlines)
+"""The deadlines of all streams alike: 10,000 of them get every version."""
 
 
 async def serve(
@@ -77,13 +83,14 @@ async def _write(
     heartbeat_seconds: float,
     stall_seconds: float,
 ) -> None:
+    stalling, resting = _within(stall_seconds), _within(heartbeat_seconds)
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     chunk: bytes | None = retry() + first
     while chunk is not None:
-        async with asyncio.timeout(stall_seconds):
+        with stalling:
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
         try:
-            async with asyncio.timeout(heartbeat_seconds):
+            with resting:
                 chunk = await subscriber.next()
         except TimeoutError:
             chunk = HEARTBEAT

@@ -59,6 +59,32 @@ def test_the_newest_feeds_stay_when_there_are_too_many() -> None:
     assert not feeds.whole
 
 
+def test_feeds_are_bounded_in_bytes_too() -> None:
+    one = Feeds()
+    one.put("k", a_feed(), T0)
+    feeds = Feeds(bound_bytes=one.bytes * 10)
+    for number in range(100):
+        feeds.put(f"k{number}", a_feed(), T0 + timedelta(seconds=number))
+    assert feeds.bytes == one.bytes * len(feeds) <= one.bytes * 11
+    assert feeds.get("k99") is not None
+    assert feeds.get("k0") is None
+    assert not feeds.whole
+
+
+def test_bytes_are_those_of_what_is_kept() -> None:
+    feeds, strips = Feeds(), Strips(10)
+    for number in range(50):
+        feeds.put(f"k{number % 7}", a_feed(version=Version(1, number)), T0)
+        strips.put(f"k{number}", a_strip(), T0 + timedelta(seconds=number))
+    strips.drop("k49")
+    for number in range(7):
+        feeds.drop(f"k{number}")
+    assert feeds.bytes == 0
+    one = Strips(10)
+    one.put("k", a_strip(), T0)
+    assert strips.bytes == one.bytes * len(strips)
+
+
 def test_readers_do_not_see_which_comments_changed() -> None:
     strips = Strips(10)
     strips.put("k", a_strip(changed_comments=["c1"]), T0)
