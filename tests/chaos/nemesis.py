@@ -10,16 +10,15 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-
-from services.core import topics
 from services.embedded.child import CannotStart
 from tests.chaos.history import History
+from tests.chaos.kinds import KINDS, LIGHT, Missed, Skipped, Tally
+from tests.chaos.past_ingest import PastIngest
 from tests.chaos.servers import Service
 from tests.chaos.stack import Stack
 from tests.chaos.traffic import Traffic
@@ -30,24 +29,6 @@ SLOW = 10.0
 """Seconds after which the history says what has not recovered yet."""
 TRAP_SECONDS = 12.0
 PATIENCE = 120.0
-
-
-class Missed(Exception):
-    """The failpoint was not reached: the fault does not count."""
-
-
-class Skipped(Exception):
-    """This machine cannot do it."""
-
-
-@dataclass
-class Tally:
-    ran: int = 0
-    struck: int = 0
-    """Transactions, where one fault strikes many: commits cut unheard, zombies."""
-    missed: int = 0
-    skipped: str = ""
-    points: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -62,11 +43,6 @@ class Nemesis:
     tallies: dict[str, Tally] = field(default_factory=dict)
     recoveries: list[tuple[str, float, float]] = field(default_factory=list)
     """(kind, seconds from healing to no lag, seconds allowed)."""
-    poison: dict[tuple[str, int, int], str] = field(default_factory=dict)
-    """(topic, partition, offset) → kind of every bad record that was put into a log."""
-    injected: int = 0
-    """Good records that were put into the logs past ingest: copies and odd orders."""
-    injected_ids: set[str] = field(default_factory=set)
     done: int = 0
     only: list[str] = field(default_factory=list)
     """Of a plan's entry `kind:name+name`: strike these only."""
@@ -77,7 +53,7 @@ class Nemesis:
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed + 2)
-        self._producer: AIOKafkaProducer | None = None
+        self.past_ingest = PastIngest(self.stack.bootstrap, self.stack.prefix, self.random)
 
     # --- the run
 
@@ -117,9 +93,7 @@ class Nemesis:
                 await self.recovered(kind)
             tell(f"fault {place + 1}/{len(plan)} {kind}")
         await self.mend()
-        if self._producer is not None:
-            with suppress(Exception):
-                await asyncio.wait_for(self._producer.stop(), 5)
+        await self.past_ingest.end()
 
     async def mend(self) -> None:
         """Everything runs again, nothing is held, no trap waits."""
@@ -232,49 +206,6 @@ class Nemesis:
             raise Missed(f"no {names} runs")
         return self.random.choice(running)
 
-    async def raw(self) -> AIOKafkaProducer:
-        if self._producer is None:
-            producer = AIOKafkaProducer(
-                bootstrap_servers=self.stack.bootstrap, acks="all", client_id="chaos-raw",
-                request_timeout_ms=10_000,
-            )  # fmt: skip
-            try:
-                await asyncio.wait_for(producer.start(), 15)
-            except BaseException:
-                await producer.stop()
-                raise
-            self._producer = producer
-        return self._producer
-
-    async def put(self, topic: str, partition: int, key: bytes | None, value: bytes | None) -> int:
-        producer = await self.raw()
-        sent = await asyncio.wait_for(
-            producer.send_and_wait(
-                self.stack.prefix + topic, value, key=key, partition=partition
-            ), 20,
-        )  # fmt: skip
-        return int(sent.offset)
-
-    async def some_records(self, topic: str, count: int) -> list[Any]:
-        """Records from a random place of one partition."""
-        partition = self.random.randrange(topics.declared()[topic].partitions)
-        place = TopicPartition(self.stack.prefix + topic, partition)
-        consumer = AIOKafkaConsumer(bootstrap_servers=self.stack.bootstrap, client_id="chaos")
-        try:
-            await asyncio.wait_for(consumer.start(), 15)
-            consumer.assign([place])
-            end = (await consumer.end_offsets([place]))[place]
-            if not end:
-                return []
-            consumer.seek(place, self.random.randrange(max(1, end - count)))
-            found = await consumer.getmany(place, timeout_ms=3_000, max_records=count)
-        finally:
-            await consumer.stop()
-        return [
-            record for record in found.get(place, [])
-            if (topic, partition, record.offset) not in self.poison
-        ]  # fmt: skip
-
     async def veche(self, *arguments: str, stack: Stack | None = None) -> None:
         code, said = await (stack or self.stack).veche(*arguments)
         assert code == 0, said
@@ -311,21 +242,3 @@ class Nemesis:
             except Exception:  # noqa: BLE001 - old shared memory may still be in use
                 await asyncio.sleep(0.5)
         await asyncio.to_thread(postgres._start)
-
-
-Kind = Callable[[Nemesis], Awaitable[dict[str, Any]]]
-KINDS: dict[str, Kind] = {}
-LIGHT: set[str] = set()
-
-
-def kind(light: bool = False) -> Callable[[Kind], Kind]:
-    """Registers a fault by its function's name; `light` ones need no recovery to be waited for."""
-
-    def register(function: Kind) -> Kind:
-        name = function.__name__  # type: ignore[attr-defined]
-        KINDS[name] = function
-        if light:
-            LIGHT.add(name)
-        return function
-
-    return register

@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.chaos.evidence import Evidence, collect
+from tests.chaos.collect import collect
+from tests.chaos.evidence import Evidence
 from tests.chaos.history import History
 from tests.chaos.invariants import Finding, check
-from tests.chaos.nemesis import SLOW, Nemesis, Tally
+from tests.chaos.kinds import Tally
+from tests.chaos.nemesis import SLOW, Nemesis
 from tests.chaos.schedule import KINDS
 from tests.chaos.servers import Servers
 from tests.chaos.stack import COPIES, SESSION_MS, Stack
@@ -122,9 +124,9 @@ async def run(
         await traffic.end_streams()
         history.close()
         tell("collecting")
-        names = traffic.world.discussions[:4]
+        names, past = traffic.world.discussions[:4], nemesis.past_ingest
         evidence = await collect(
-            stack, history.file, poison=nemesis.poison, injected=nemesis.injected_ids, threads=names
+            stack, history.file, poison=past.bad, injected=past.ids, threads=names
         )
         evidence.recoveries = nemesis.recoveries
         evidence.broken = traffic.broken
@@ -137,7 +139,7 @@ async def run(
         tell("checking")
         result.findings = check(evidence)
         result.acknowledged, result.maybes = history.acknowledged, history.maybes
-        result.injected = nemesis.injected + len(nemesis.poison)
+        result.injected = past.good + len(past.bad)
         result.records = len(evidence.records)
         result.tallies, result.recoveries = nemesis.tallies, nemesis.recoveries
         result.evidence = evidence

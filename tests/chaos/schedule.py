@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 from tests.chaos import faults
-from tests.chaos.nemesis import KINDS, LIGHT
+from tests.chaos.kinds import KINDS, LIGHT
 
 assert faults.__all__  # imported: every kind is known
 __all__ = ["KINDS", "plan"]

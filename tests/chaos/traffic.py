@@ -1,5 +1,5 @@
-"""Seeded traffic over the public HTTP interface, and nothing else: writers, one moderator, readers
-who poll, readers who stream, and sessions that read what they wrote.
+"""Seeded traffic over the public HTTP interface, and nothing else: writers and moderators here,
+those who read in `readers.py`.
 
 A 503 or no answer at all is "maybe": most of those are sent again under the same ids.
 """
@@ -7,24 +7,22 @@ A 503 or no answer at all is "maybe": most of those are sent again under the sam
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
-import httpx
-
 from services.core.receipts import read
+from tests.chaos import readers as reading
+from tests.chaos.clients import TROUBLE, Clients
 from tests.chaos.history import History
 from tests.chaos.stack import Stack
 from tests.chaos.world import SITE, World
 
 SAME_AGAIN = 0.8
-TROUBLE = (httpx.HTTPError, OSError, ValueError)
 
 
-class Traffic:
+class Traffic(Clients):
     def __init__(
         self,
         stack: Stack,
@@ -41,22 +39,15 @@ class Traffic:
         sessions: int = 3,
         crowd: float = 0.0,
     ) -> None:
-        self.stack = stack
-        self.history = history
-        self.world = World(seed, readers=readers, crowd=crowd)
-        self.random = random.Random(seed + 1)
+        world = World(seed, readers=readers, crowd=crowd)
+        super().__init__(stack, history, world, random.Random(seed + 1))
         self.events = events
         self.progress = progress
         """How much of the faults is done, 0 to 1: events keep pace with it."""
         self.writers, self.batch = writers, batch
         self.streams, self.sessions = streams, sessions
         self.first_discussions = discussions
-        self.stop = asyncio.Event()
-        self.secret = stack.trust.env["VECHE_RECEIPT_SECRET"].encode()
-        self._tokens: dict[tuple[str, str], str] = {}
         self._tasks: list[asyncio.Task[None]] = []
-        self.broken: list[str] = []
-        """Answers that no fault explains: 500s, and 4xx to a good request."""
 
     # --- life
 
@@ -64,8 +55,8 @@ class Traffic:
         opened = [self.world.opened() for _ in range(self.first_discussions)]
         await self._send_until_ok("setup", opened)
         work: list[Coroutine[Any, Any, None]] = [self._writer(n) for n in range(self.writers)]
-        work += [self._moderator(), self._poller(0), self._poller(1)]
-        work += [self._streamer(n) for n in range(self.streams)]
+        work += [self._moderator(), reading.poll(self, 0), reading.poll(self, 1)]
+        work += [reading.stream(self, n) for n in range(self.streams)]
         work += [self._session(n) for n in range(self.sessions)]
         self._tasks = [asyncio.create_task(one) for one in work]
 
@@ -102,16 +93,6 @@ class Traffic:
 
     # --- sending
 
-    def token(self, role: str, sub: str) -> dict[str, str]:
-        if (role, sub) not in self._tokens:
-            self._tokens[role, sub] = self.stack.trust.mint(
-                role=role, sub=sub, site=SITE, exp=2_000_000_000
-            )
-        return {"Authorization": f"Bearer {self._tokens[role, sub]}"}
-
-    def url(self, name: str) -> str:
-        return self.random.choice(self.stack.of(name)).url
-
     async def _post(self, items: list[dict[str, Any]], session: str) -> list[str]:
         """Sends one batch and writes the history; returns "ok", "maybe" or "fail" per item."""
         ops = [
@@ -122,7 +103,7 @@ class Traffic:
             for item in items
         ]  # fmt: skip
         try:
-            answer = await self.stack.http.post(
+            answer = await self.http.post(
                 f"{self.url('ingest')}/v1/events",
                 json={"events": items},
                 headers=self.token("portal", "portal"),
@@ -188,7 +169,7 @@ class Traffic:
                 # What readers reported waits behind much else: every other look is for that.
                 reason = self.random.choice(("", "report"))
                 address = f"{base}/queue?limit=20&reason={reason}"
-                page = await self.stack.http.get(address, headers=headers)
+                page = await self.http.get(address, headers=headers)
                 if page.status_code != 200:
                     continue
                 items = page.json()["items"]
@@ -216,9 +197,7 @@ class Traffic:
                 "moderator", "decision.made", item["discussion"], decision["id"], item["comment"]
             )
             try:
-                answer = await self.stack.http.post(
-                    f"{base}/decisions", json=decision, headers=headers
-                )
+                answer = await self.http.post(f"{base}/decisions", json=decision, headers=headers)
             except TROUBLE as error:
                 self.history.end(op, "maybe", status=type(error).__name__)
                 continue
@@ -231,175 +210,10 @@ class Traffic:
                 self.broken.append(f"decision: {answer.status_code} {answer.text[:300]}")
                 return
 
-    # --- reading
-
-    async def _poller(self, number: int) -> None:
-        """One reader of one copy: its versions must never fall."""
-        feeds = ["feeds/latest", "feeds/hot", "feeds/top-all"]
-        while not self.stop.is_set():
-            await asyncio.sleep(0.15)
-            copies = self.stack.of("reader")
-            service = copies[number % len(copies)]
-            names = [f"discussions/{name}" for name in self.world.discussions[:5]]
-            path = self.random.choice(names + feeds)
-            with suppress(*TROUBLE):
-                answer = await self.stack.http.get(f"{service.url}/v1/sites/{SITE}/{path}")
-                if answer.status_code == 200:
-                    body = answer.json()
-                    seen = {name: body.get(name) for name in ("views", "comments", "rating")}
-                    self.history.note(
-                        "read", session=f"poller-{number}", key=path, version=body["version"],
-                        seen=seen, age=int(answer.headers.get("age", 0)),
-                    )  # fmt: skip
-                elif answer.status_code >= 500 and answer.status_code != 503:
-                    self.broken.append(f"{path}: {answer.status_code} {answer.text[:200]}")
-
-    async def _streamer(self, number: int) -> None:
-        asyncio.current_task().set_name(f"stream-{number}")  # type: ignore[union-attr]
-        while not self.world.discussions:
-            await asyncio.sleep(0.1)
-        name = self.world.discussions[number % len(self.world.discussions)]
-        last = ""
-        life = 0
-        while True:
-            life += 1
-            service = self.random.choice(self.stack.of("reader"))
-            url = f"{service.url}/v1/sites/{SITE}/discussions/{name}/stream"
-            headers = {"Last-Event-ID": last} if last else {}
-            with suppress(*TROUBLE):
-                async with self.stack.http.stream(
-                    "GET", url, headers=headers, timeout=httpx.Timeout(5.0, read=30.0)
-                ) as answer:
-                    if answer.status_code == 200:
-                        self.history.note(
-                            "sse", session=f"stream-{number}", key=name, event="open", held=last
-                        )
-                        last = await self._listen(answer, f"stream-{number}", name, last)
-            await asyncio.sleep(0.3)
-
-    async def _listen(self, answer: httpx.Response, session: str, name: str, last: str) -> str:
-        event: dict[str, str] = {}
-        left = self.random.uniform(5, 40)  # some come and go by themselves
-        until = self.history.now() + left
-        try:
-            async for line in answer.aiter_lines():
-                if line:
-                    head, _, rest = line.partition(":")
-                    event[head] = rest.strip()
-                    continue
-                if "data" in event:
-                    data = json.loads(event["data"])
-                    said: dict[str, Any] = {"version": data.get("version")}
-                    if event["event"] == "comments":
-                        said["ids"] = [c["id"] for c in data["comments"]] + data["vanished"]
-                        said["vanished"] = data["vanished"]
-                    elif event["event"] == "strip":
-                        said["seen"] = {m: data[m] for m in ("views", "comments", "rating")}
-                    self.history.note(
-                        "sse", session=session, key=name, event=event["event"], **said
-                    )
-                    last = event.get("id", last)
-                event = {}
-                if self.history.now() > until and not self.stop.is_set():
-                    break
-        except TROUBLE:
-            pass
-        return last
-
-    # --- a session that reads what it wrote
-
     async def _session(self, number: int) -> None:
-        """Has a discussion and a name of its own, does one thing after another, and looks."""
-        me = f"session{number}"
+        """Has a discussion and a name of its own."""
         opened = self.world.opened()
         name = opened["data"]["discussion"]
         self.world.discussions.remove(name)
-        await self._send_until_ok(me, [opened])
-        while not self.stop.is_set():
-            await asyncio.sleep(0.2)
-            submitted = self.world.submitted(name, me)
-            submitted["data"].pop("parent", None)
-            vote = self.world.vote(name, None, me)
-            for item in (submitted, vote):
-                receipt = await self._one(me, item)
-                if receipt is None:
-                    continue
-                told = await self._until_told(receipt)
-                if told is None:
-                    continue
-                self.history.note("told", session=me, event=item["id"], key=name,
-                                  result=told["result"], body=item["data"].get("body"))  # fmt: skip
-                await self._look(me, name, item, told)
-
-    async def _one(self, me: str, item: dict[str, Any]) -> str | None:
-        """One event with the reader's own token; sent again until it is accepted."""
-        kind = item["type"].split(".")[1]
-        body = {key: value for key, value in item.items() if key != "actor"}
-        while not self.stop.is_set():
-            op = self.history.begin(
-                me, f"{kind}", item["data"]["discussion"], item["id"], item["data"].get("comment")
-            )
-            try:
-                answer = await self.stack.http.post(
-                    f"{self.url('ingest')}/v1/events/{kind}",
-                    json=body, headers=self.token("reader", me),
-                )  # fmt: skip
-            except TROUBLE as error:
-                self.history.end(op, "maybe", status=type(error).__name__)
-                await asyncio.sleep(0.3)
-                continue
-            if answer.status_code == 202:
-                receipt: str = answer.json()["receipt"]
-                held = read(receipt, self.secret)
-                self.history.end(
-                    op, "ok", status=202, receipt=[held.topic, held.partition, held.offset]
-                )
-                return receipt
-            kind_of = "maybe" if answer.status_code >= 500 else "fail"
-            self.history.end(op, kind_of, status=answer.status_code)
-            if kind_of == "fail":
-                self.broken.append(f"{kind}: {answer.status_code} {answer.text[:300]}")
-                return None
-            await asyncio.sleep(0.3)
-        return None
-
-    async def _until_told(self, receipt: str) -> dict[str, Any] | None:
-        while not self.stop.is_set():
-            with suppress(*TROUBLE):
-                answer = await self.stack.http.get(f"{self.url('reader')}/v1/receipts/{receipt}")
-                if answer.status_code == 200 and answer.json()["result"] != "waiting":
-                    told: dict[str, Any] = answer.json()
-                    return told
-                if answer.status_code not in (200, 503):
-                    self.broken.append(f"receipt: {answer.status_code} {answer.text[:200]}")
-            await asyncio.sleep(0.1)
-        return None
-
-    async def _look(self, me: str, name: str, item: dict[str, Any], told: dict[str, Any]) -> None:
-        """What its author sees once the receipt told the outcome."""
-        kind = "votes" if "value" in item["data"] else "comments"
-        headers = self.token("reader", me)
-        for _ in range(20):
-            with suppress(*TROUBLE):
-                answer = await self.stack.http.get(
-                    f"{self.url('reader')}/v1/me/sites/{SITE}/discussions/{name}/{kind}",
-                    headers=headers,
-                )
-                if answer.status_code == 200:
-                    body = answer.json()
-                    if kind == "votes":
-                        shown: Any = body["discussion"]
-                        expected: Any = item["data"]["value"]
-                    else:
-                        id = item["data"]["comment"]
-                        shown = {c["id"]: c["body"] for c in body["comments"]}.get(id)
-                        waits = told["result"] in ("held", "rejected")
-                        expected = item["data"]["body"] if waits else None
-                    self.history.note(
-                        "own", session=me, key=name, event=item["id"], what=kind,
-                        shown=shown, expected=expected, result=told["result"],
-                    )  # fmt: skip
-                    return
-            if self.stop.is_set():
-                return
-            await asyncio.sleep(0.1)
+        await self._send_until_ok(f"session{number}", [opened])
+        await reading.session(self, f"session{number}", name)

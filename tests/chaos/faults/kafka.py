@@ -8,7 +8,8 @@ import signal
 from contextlib import suppress
 from typing import Any
 
-from tests.chaos.nemesis import Nemesis, kind
+from tests.chaos.kinds import kind
+from tests.chaos.nemesis import Nemesis
 from tests.chaos.wire import Connection
 
 

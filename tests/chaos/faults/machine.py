@@ -12,7 +12,8 @@ from typing import Any
 
 import asyncpg
 
-from tests.chaos.nemesis import Missed, Nemesis, Skipped, kind
+from tests.chaos.kinds import Missed, Skipped, kind
+from tests.chaos.nemesis import Nemesis
 from tests.chaos.wire import Connection
 
 SHIM = r"""

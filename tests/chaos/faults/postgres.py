@@ -9,7 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from tests.chaos.nemesis import Missed, Nemesis, kind
+from tests.chaos.kinds import Missed, kind
+from tests.chaos.nemesis import Nemesis
 from tests.chaos.wire import Connection
 
 

@@ -8,7 +8,8 @@ import signal
 from contextlib import suppress
 from typing import Any
 
-from tests.chaos.nemesis import Missed, Nemesis, kind
+from tests.chaos.kinds import Missed, kind
+from tests.chaos.nemesis import Nemesis
 from tests.chaos.wire import POSTGRES_POINTS, PRODUCE_POINTS, Connection
 
 

@@ -13,7 +13,8 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from services.core import topics
 from services.core.produce import partition_of
-from tests.chaos.nemesis import Missed, Nemesis, kind
+from tests.chaos.kinds import Missed, kind
+from tests.chaos.nemesis import Nemesis
 from tests.chaos.stack import Stack
 from tests.chaos.world import SITE
 
@@ -22,13 +23,13 @@ from tests.chaos.world import SITE
 async def duplicates(n: Nemesis) -> dict[str, Any]:
     """Copies of what the log holds, further on: a producer's late retries."""
     topic = n.next("duplicates", [topics.VOTES, topics.COMMENTS, topics.VIEWS])
-    records = await n.some_records(topic, 40)
+    records = await n.past_ingest.some_records(topic, 40)
     if not records:
         raise Missed("the log is empty")
     for record in records:
         for _ in range(n.random.randrange(1, 3)):
-            await n.put(topic, record.partition, record.key, record.value)
-            n.injected += 1
+            await n.past_ingest.put(topic, record.partition, record.key, record.value)
+            n.past_ingest.good += 1
     return {"point": topic, "owner": "", "copies": len(records)}
 
 
@@ -55,9 +56,9 @@ async def odd_order(n: Nemesis) -> dict[str, Any]:
         value = json.dumps(_event(item)).encode()
         topic = topics.VOTES if "vote" in item["type"] else topics.COMMENTS
         key = f"{SITE}/{name}" + (f"|{item['actor']}" if topic == topics.VOTES else "")
-        await n.put(topic, _partition(topic, key), key.encode(), value)
-        n.injected_ids.add(item["id"])
-        n.injected += 1
+        await n.past_ingest.put(topic, _partition(topic, key), key.encode(), value)
+        n.past_ingest.ids.add(item["id"])
+        n.past_ingest.good += 1
     return {"point": "comments.v1 and votes.v1", "owner": "", "events": len(items)}
 
 
@@ -89,11 +90,6 @@ BAD: dict[str, Callable[[dict[str, Any]], bytes | None]] = {
 }
 
 
-async def _poison(n: Nemesis, topic: str, name: str, value: bytes | None, partition: int) -> None:
-    offset = await n.put(topic, partition, b"poison", value)
-    n.poison[topic, partition, offset] = name
-
-
 @kind(light=True)
 async def poison(n: Nemesis) -> dict[str, Any]:
     topic = n.next("poison_topic", [topics.COMMENTS, topics.VOTES, topics.VIEWS])
@@ -115,7 +111,7 @@ async def poison(n: Nemesis) -> dict[str, Any]:
         )  # fmt: skip
         value = BAD[name](_event(item))
     partition = n.random.randrange(topics.declared()[topic].partitions)
-    await _poison(n, topic, name, value, partition)
+    await n.past_ingest.put_bad(topic, partition, value, name)
     return {"point": name, "owner": topic}
 
 
@@ -127,7 +123,7 @@ async def poison_in_unknown_commit(n: Nemesis) -> dict[str, Any]:
         topic = n.next("poison_topic", [topics.COMMENTS, topics.VOTES, topics.VIEWS])
         name = "moderation" if topic == topics.COMMENTS else "counters"
         partition = n.random.randrange(topics.declared()[topic].partitions)
-        await _poison(n, topic, "not json", b"{", partition)
+        await n.past_ingest.put_bad(topic, partition, b"{", "not json")
         for _ in range(2):
             with suppress(Missed):
                 await n.spring("commit_sent", n.labels(name), lambda connection: "cut")
@@ -145,13 +141,15 @@ async def future_schema(n: Nemesis) -> dict[str, Any]:
     n.traffic.world.comments[name].pop()
     partition = _partition(topics.COMMENTS, f"{SITE}/{name}")
     newer = {**_event(item), "type": "veche.comment.submitted.v2"}
-    await _poison(n, topics.COMMENTS, "type of the future", json.dumps(newer).encode(), partition)
+    await n.past_ingest.put_bad(
+        topics.COMMENTS, partition, json.dumps(newer).encode(), "type of the future"
+    )
     extended = {**_event(item), "mood": "bright", "data": {**item["data"]}}
-    await n.put(
+    await n.past_ingest.put(
         topics.COMMENTS, partition, f"{SITE}/{name}".encode(), json.dumps(extended).encode()
     )
-    n.injected_ids.add(item["id"])
-    n.injected += 1
+    n.past_ingest.ids.add(item["id"])
+    n.past_ingest.good += 1
     return {"point": "v2 and an unknown member", "owner": ""}
 
 
@@ -160,7 +158,7 @@ async def poison_flood(n: Nemesis) -> dict[str, Any]:
     """A bad deploy: the partition stops by name instead of draining; an operator resumes it."""
     topic = n.next("flood", [topics.VIEWS, topics.VOTES, topics.COMMENTS])
     partition = n.random.randrange(topics.declared()[topic].partitions)
-    producer = await n.raw()
+    producer = await n.past_ingest.producer()
     sent = [
         await producer.send(
             n.stack.prefix + topic, b"\x00flood", key=b"poison", partition=partition
@@ -168,7 +166,7 @@ async def poison_flood(n: Nemesis) -> dict[str, Any]:
         for _ in range(130)
     ]  # fmt: skip
     for future in sent:
-        n.poison[topic, partition, (await asyncio.wait_for(future, 20)).offset] = "flood"
+        n.past_ingest.bad[topic, partition, (await asyncio.wait_for(future, 20)).offset] = "flood"
     for _ in range(300):
         rows = await n.stack.fetch(
             "SELECT stopped_reason FROM fences WHERE topic = $1 AND partition = $2"
@@ -196,7 +194,7 @@ async def offset_out_of_range(n: Nemesis) -> dict[str, Any]:
         service.start()
         await _until(small, fence, lambda row: True, "control.v1 was not claimed")
         await asyncio.to_thread(service.kill)
-        producer = await n.raw()
+        producer = await n.past_ingest.producer()
         for _ in range(3):
             sent = await producer.send_and_wait(place.topic, b"not a policy", partition=0)
         end = sent.offset + 1
