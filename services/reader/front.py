@@ -17,7 +17,7 @@ from services.core.problems import Problem, away, not_found
 from services.reader.names import discussion_key, feed_key
 from services.reader.parts import Parts
 from services.reader.rendered import Rendered, matches
-from services.reader.stream import ABORT, Message, Receive, Scope, Send
+from services.reader.wire import ABORT, Message, Receive, Scope, Send
 
 _FEED_SECONDS = HTTP_SECONDS.labels("reader", "feed", "200")
 _FEED_UNCHANGED_SECONDS = HTTP_SECONDS.labels("reader", "feed", "304")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from services.core import codec
 from services.core.errors import BadEvent, Retryable
@@ -67,13 +68,8 @@ class Live:
         except BadEvent as error:
             log.error("feeds.v1: the record of %s is no feed: %s", key, error)
             return
-        if (
-            self._feeds.put(key, feed, recorded_at)
-            and self._feed_streams.channel(key)
-            and (rendered := self._feeds.newest(key))
-        ):
-            chunk = event("feed", rendered.body, str(feed.version))
-            self._feed_streams.publish(key, feed.version, chunk)
+        if self._feeds.put(key, feed, recorded_at) and self._feed_streams.channel(key):
+            self._tell(key, self._tell_feed)
 
     def strip_record(self, key: str, value: bytes | None, recorded_at: datetime) -> None:
         if value is None:
@@ -88,25 +84,36 @@ class Live:
         if not self._strips.put(key, strip, recorded_at):
             return
         if self._discussion_streams.channel(key):
-            previous = before.strip.version if before else None
-            self._tell(key, strip, _changes(strip, previous))
+            comments = _changes(strip, before.strip.version if before else None)
+            waiting = self._pending.get(key)
+            self._pending[key] = (
+                waiting.then(strip, comments) if waiting else Changed(strip, comments)
+            )
+            self._tell(key, self._tell_strip)
 
-    def _tell(self, key: str, strip: Strip, comments: set[str] | None) -> None:
-        """Coalesces: while one telling runs, later versions of the discussion wait as one."""
-        waiting = self._pending.get(key)
-        self._pending[key] = waiting.then(strip, comments) if waiting else Changed(strip, comments)
+    def _tell(self, key: str, tell: Callable[[str], Coroutine[Any, Any, None]]) -> None:
+        """Coalesces: while one telling runs, later versions of its key wait as one."""
         if key not in self._telling:
-            self._telling[key] = asyncio.create_task(self._tell_pending(key))
+            self._telling[key] = asyncio.create_task(self._all_told(key, tell))
 
-    async def _tell_pending(self, key: str) -> None:
+    async def _all_told(self, key: str, tell: Callable[[str], Coroutine[Any, Any, None]]) -> None:
         try:
-            while changed := self._pending.pop(key, None):
-                chunk = await self._comments_event(key, changed)
-                version = changed.strip.version
-                chunk += event("strip", codec.encode(strip_shown(changed.strip)), str(version))
-                self._discussion_streams.publish(key, version, chunk)
+            await tell(key)
         finally:
             del self._telling[key]
+
+    async def _tell_feed(self, key: str) -> None:
+        told: Version | None = None
+        while (feed := self._feeds.newest(key)) and feed.version != told:
+            told = feed.version
+            await self._feed_streams.publish(key, told, event("feed", feed.body, str(told)))
+
+    async def _tell_strip(self, key: str) -> None:
+        while changed := self._pending.pop(key, None):
+            chunk = await self._comments_event(key, changed)
+            version = changed.strip.version
+            chunk += event("strip", codec.encode(strip_shown(changed.strip)), str(version))
+            await self._discussion_streams.publish(key, version, chunk)
 
     async def _comments_event(self, key: str, changed: Changed) -> bytes:
         """One query per version, however many listen. Has no id: the strip behind it does."""

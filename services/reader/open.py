@@ -9,7 +9,7 @@ from starlette import types
 
 from services.core.events import Version
 from services.reader.broadcast import Broadcaster, Channel, Places
-from services.reader.stream import HEADERS, serve
+from services.reader.wire import HEADERS, serve
 
 
 class OpenStream(Response):

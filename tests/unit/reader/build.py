@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from services.core import codec
 from services.core.events import Feed, FeedEntry, FeedPublished, Strip, StripPublished, Version
+from services.reader.broadcast import Subscriber
 
 T0 = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 
@@ -84,3 +86,11 @@ def feed_record(feed: Feed) -> bytes:
             data=feed,
         )
     )
+
+
+async def heard(subscriber: Subscriber) -> bytes:
+    """The next chunk, once it is there."""
+    async with asyncio.timeout(5):
+        while (chunk := subscriber.take()) is None:
+            await asyncio.sleep(0)
+        return chunk

@@ -9,8 +9,8 @@ import pytest
 from services.core.events import Version
 from services.core.metrics import SSE_DROPPED
 from services.core.problems import Problem
-from services.reader.broadcast import HISTORY, Broadcaster, Places, event
-from services.reader.stream import ABORT, HEADERS, HEARTBEAT, serve
+from services.reader.broadcast import HISTORY, WRITES_A_TURN, Broadcaster, Places, event
+from services.reader.wire import ABORT, HEADERS, HEARTBEAT, serve
 
 
 class Client:
@@ -18,12 +18,18 @@ class Client:
 
     def __init__(self, reads: bool = True) -> None:
         self.gone = asyncio.Event()
-        self.reads = reads
+        self.reading = asyncio.Event()
+        self.broken = False
         self.got = bytearray()
         self.status = 0
         self.aborted = False
         self.ended = False
         self.grew = asyncio.Event()
+        if reads:
+            self.go_on()
+
+    def go_on(self) -> None:
+        self.reading.set()
 
     async def receive(self) -> MutableMapping[str, Any]:
         await self.gone.wait()
@@ -33,8 +39,9 @@ class Client:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             return
-        if not self.reads:
-            await asyncio.Event().wait()
+        if self.broken:
+            raise ConnectionResetError
+        await self.reading.wait()
         self.got += message["body"]
         self.ended = not message["more_body"]
         self.grew.set()
@@ -73,8 +80,8 @@ async def test_every_subscriber_gets_the_same_bytes() -> None:
         for client in clients:
             group.create_task(client.read(broadcaster, "k"))
         await subscribed(broadcaster, "k", 3)
-        broadcaster.publish("k", Version(1, 1), b"news")
-        broadcaster.publish("other", Version(1, 1), b"elsewhere")
+        await broadcaster.publish("k", Version(1, 1), b"news")
+        await broadcaster.publish("other", Version(1, 1), b"elsewhere")
         for client in clients:
             await client.until(b"news")
             client.gone.set()
@@ -90,12 +97,66 @@ async def test_a_reader_that_never_reads_is_dropped_and_holds_nobody_up() -> Non
         group.create_task(well.read(broadcaster, "k"))
         await subscribed(broadcaster, "k", 2)
         for number in range(20):
-            broadcaster.publish("k", Version(1, number), b"<%d>" % number)
+            await broadcaster.publish("k", Version(1, number), b"<%d>" % number)
             await well.until(b"<%d>" % number)
         await asyncio.wait_for(dropped, 5)
         well.gone.set()
     assert stuck.aborted
     assert not well.aborted
+
+
+async def test_who_reads_again_gets_everything_in_order() -> None:
+    broadcaster = Broadcaster("feed", 4)
+    client = Client(reads=False)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(client.read(broadcaster, "k"))
+        await subscribed(broadcaster, "k")
+        for number in range(4):
+            await broadcaster.publish("k", Version(1, number), b"<%d>" % number)
+        assert client.got == b""
+        client.go_on()
+        await client.until(b"<0><1><2><3>")
+        await broadcaster.publish("k", Version(1, 4), b"<4>")
+        await client.until(b"<3><4>")
+        client.gone.set()
+
+
+async def test_a_connection_that_breaks_breaks_no_other() -> None:
+    broadcaster = Broadcaster("feed", 4)
+    broken, well = Client(), Client()
+    async with asyncio.TaskGroup() as group:
+        for client in (broken, well):
+            group.create_task(client.read(broadcaster, "k"))
+        await subscribed(broadcaster, "k", 2)
+        await broken.until(b"retry")
+        broken.broken = True
+        await broadcaster.publish("k", Version(1, 1), b"news")
+        await well.until(b"news")
+        well.gone.set()
+    assert broken.aborted
+
+
+async def test_who_leaves_while_an_event_goes_out_is_passed_over() -> None:
+    broadcaster = Broadcaster("feed", 4)
+    async with asyncio.TaskGroup() as group:
+        clients = [Client() for _ in range(2 * WRITES_A_TURN)]
+        for client in clients:
+            group.create_task(client.read(broadcaster, "k"))
+        await subscribed(broadcaster, "k", len(clients))
+        publishing = asyncio.create_task(broadcaster.publish("k", Version(1, 1), b"news"))
+        async with asyncio.timeout(5):
+            while not any(b"news" in client.got for client in clients):
+                await asyncio.sleep(0)
+        leaving = [client for client in clients if b"news" not in client.got][:10]
+        assert leaving, "all were written to in one turn"
+        for client in leaving:
+            client.gone.set()
+        await publishing
+        for client in clients:
+            client.gone.set()
+    told = [b"news" in client.got for client in clients]
+    assert told.count(True) >= len(clients) - len(leaving)
+    assert not any(client.aborted for client in clients)
 
 
 async def test_a_write_that_stalls_ends_the_stream() -> None:
@@ -123,7 +184,7 @@ async def test_streams_end_when_the_process_stops() -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(client.read(broadcaster, "k"))
         await subscribed(broadcaster, "k")
-        broadcaster.publish("k", Version(1, 1), b"last words")
+        await broadcaster.publish("k", Version(1, 1), b"last words")
         broadcaster.end()
     assert b"last words" in client.got
     assert client.ended
@@ -133,7 +194,7 @@ async def test_history_gives_what_was_missed_and_forgets_what_is_too_old() -> No
     broadcaster = Broadcaster("discussion", 1_000)
     with broadcaster.subscribe("k") as (channel, _):
         for number in range(HISTORY + 1):
-            broadcaster.publish("k", Version(1, number), b"<%d>" % number)
+            await broadcaster.publish("k", Version(1, number), b"<%d>" % number)
         assert channel.since(Version(1, HISTORY)) == b""
         assert channel.since(Version(1, HISTORY - 2)) == b"<%d><%d>" % (HISTORY - 1, HISTORY)
         assert channel.since(Version(1, 0)) is None
@@ -146,9 +207,9 @@ async def test_who_holds_a_newer_version_is_offered_none_that_is_older() -> None
     with broadcaster.subscribe("k") as (_, back), broadcaster.subscribe("k") as (_, new):
         back.holds = Version(1, 3)
         for number in (2, 3, 4):
-            broadcaster.publish("k", Version(1, number), b"<%d>" % number)
-        assert await back.next() == b"<4>"
-        assert [await new.next() for _ in range(3)] == [b"<2>", b"<3>", b"<4>"]
+            await broadcaster.publish("k", Version(1, number), b"<%d>" % number)
+        assert (back.take(), back.take()) == (b"<4>", None)
+        assert [new.take() for _ in range(4)] == [b"<2>", b"<3>", b"<4>", None]
 
 
 def test_when_all_places_are_taken_a_newcomer_is_told_when_to_return() -> None:
