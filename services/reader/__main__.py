@@ -103,6 +103,7 @@ async def run() -> None:
             cursors=Cursors(secret_receipt),
             orders=Orders(time.monotonic),
             pages=Shared(1.0, SHARED_PAGES, time.monotonic),
+            written=Shared(1.0, SHARED_PAGES, time.monotonic),
             choose_coding=CodingChoice(),
             origins=settings.allowed_origins(),
             now=now,

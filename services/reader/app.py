@@ -7,7 +7,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from services.core.problems import Problem
-from services.reader import routes
+from services.reader import comments, streams, strips
 from services.reader.answer import http_response, invalid_response, problem_response
 from services.reader.front import Front
 from services.reader.parts import Parts
@@ -26,7 +26,6 @@ def create_app(parts: Parts, *private: APIRouter) -> Front:
     app.add_exception_handler(Problem, problem_response)
     app.add_exception_handler(RequestValidationError, invalid_response)
     app.add_exception_handler(HTTPException, http_response)
-    app.include_router(routes.router)
-    for router in private:
+    for router in (strips.router, comments.router, streams.router, *private):
         app.include_router(router)
     return Front(parts, app)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from services.core.db import Pool
+from services.core.events import Version
 from services.reader.best import Orders
 from services.reader.broadcast import Broadcaster, Places
 from services.reader.cursor import Cursors
@@ -36,6 +37,8 @@ class Parts:
     cursors: Cursors
     orders: Orders
     pages: Shared[Encoded]
+    written: Shared[Version | None]
+    """Versions in Postgres, asked for clients that hold more than memory does."""
     choose_coding: CodingChoice
     origins: frozenset[str]
     now: Callable[[], datetime]

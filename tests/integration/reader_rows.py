@@ -12,7 +12,7 @@ import asyncpg
 import httpx
 from aiokafka import AIOKafkaProducer
 
-from services.core import db
+from services.core import codec, db
 from services.core.events import Feed, Strip
 from services.core.reasons import Text
 from services.core.tokens import Issuers
@@ -89,6 +89,23 @@ class Rows:
             ],
         )  # fmt: skip
 
+    async def feed_version(self, number: int) -> None:
+        """What the publisher wrote of `latest` before it published."""
+        await self.connection.execute(
+            "INSERT INTO feeds (site, feed, language, section, shard, incarnation, version,"
+            " content_hash, dirty, as_of)"
+            " VALUES ('gazette', 'latest', '', '', 0, 1, $1, '', false, $2)"
+            " ON CONFLICT (site, feed, language, section) DO UPDATE SET version = $1",
+            number, T0,
+        )  # fmt: skip
+
+    async def strip(self, strip: Strip) -> None:
+        await self.connection.execute(
+            "INSERT INTO strips (discussion, incarnation, version, strip) VALUES ($1, $2, $3, $4)"
+            " ON CONFLICT (discussion) DO UPDATE SET incarnation = $2, version = $3, strip = $4",
+            KEY, strip.version.incarnation, strip.version.number, codec.encode(strip).decode(),
+        )  # fmt: skip
+
     async def votes(self, comment: str, up: int, down: int = 0, slot: int = 0) -> None:
         await self.connection.execute(
             "INSERT INTO vote_totals VALUES ($1, $2, $3, $4, $5)"
@@ -141,6 +158,7 @@ def parts_over(pool: db.Pool, clock: Clock) -> Parts:
         orders=Orders(clock),
         # Pages are asked for at one instant and must not be remembered.
         pages=Shared(0.0, 100, clock),
+        written=Shared(0.0, 100, clock),
         choose_coding=CodingChoice(),
         origins=frozenset(),
         now=lambda: T0,

@@ -115,7 +115,7 @@ async def test_what_was_published_before_it_started_is_served_and_then_what_come
 
 
 async def test_a_feed_stream_brings_each_version_and_resumes_with_the_newest(
-    reader: ServiceProcess, topics: Topics
+    reader: ServiceProcess, topics: Topics, rows: Rows
 ) -> None:
     await topics.feed(a_feed(1))
     await until(reader.url + FEED, "1.1")
@@ -128,6 +128,7 @@ async def test_a_feed_stream_brings_each_version_and_resumes_with_the_newest(
     async with stream(reader.url + FEED + "/stream", **{"last-event-id": "1.2"}) as resumed:
         await topics.feed(a_feed(3))
         assert (await resumed.next())[:2] == ("feed", "1.3"), "1.2 was not sent again"
+    await rows.feed_version(9)  # and another reader was told so first
     async with stream(reader.url + FEED + "/stream?since=1.9") as ahead:
         await topics.feed(a_feed(10))
         assert (await ahead.next())[:2] == ("feed", "1.10"), "no step back"
@@ -163,6 +164,39 @@ async def test_a_discussion_stream_brings_comments_and_resumes_or_resets(
         await topics.strip(a_strip(version=Version(2, 4), changed_comments=["c1"]))
         assert (await opened.next())[0] == "reset"
         assert (await opened.next())[:2] == ("strip", "2.4")
+
+
+async def test_who_holds_a_version_of_another_log_begins_anew(
+    reader: ServiceProcess, topics: Topics, rows: Rows
+) -> None:
+    """The data directory was wiped, or the topics were made anew, behind the client's back."""
+    await rows.feed_version(2)
+    await rows.strip(a_strip(2))
+    await topics.feed(a_feed(2))
+    await topics.strip(a_strip(2))
+    await until(reader.url + FEED, "1.2")
+    await until(reader.url + STRIP, "1.2")
+    for resource, name in ((FEED, "feed"), (STRIP, "strip")):
+        for held in ("1.90", "7.1"):
+            async with stream(reader.url + resource + "/stream?since=" + held) as opened:
+                assert (await opened.next())[0] == "reset"
+                assert (await opened.next())[:2] == (name, "1.2")
+    async with stream(reader.url + STRIP + "/stream", **{"last-event-id": "1.90"}) as opened:
+        assert [(await opened.next())[0] for _ in range(2)] == ["reset", "strip"]
+        await topics.strip(a_strip(3))
+        assert (await opened.next())[:2] == ("strip", "1.3"), "and goes on from there"
+
+
+async def test_who_was_told_by_a_reader_ahead_of_this_one_waits(
+    reader: ServiceProcess, topics: Topics, rows: Rows
+) -> None:
+    await topics.strip(a_strip(2))
+    await until(reader.url + STRIP, "1.2")
+    await rows.strip(a_strip(3))
+    async with stream(reader.url + STRIP + "/stream", **{"last-event-id": "1.3"}) as opened:
+        await topics.strip(a_strip(3))
+        await topics.strip(a_strip(4))
+        assert (await opened.next())[:2] == ("strip", "1.4")
 
 
 async def test_it_starts_and_serves_feeds_while_postgres_is_away(

@@ -10,6 +10,11 @@ SELECT state FROM discussions WHERE discussion = $1
 SELECT discussion, strip::text AS strip FROM strips WHERE discussion = ANY ($1::text[])
   AND version > 0
 
+-- name: feed_version
+-- $1 site, $2 feed, $3 language, $4 section
+SELECT incarnation, version FROM feeds
+WHERE site = $1 AND feed = $2 AND language = $3 AND section = $4 AND version > 0
+
 -- name: roots_newest
 -- $1 discussion, $2 before (submitted_at), $3 before (comment), $4 limit, $5 first replies of each
 WITH roots AS MATERIALIZED (

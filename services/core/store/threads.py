@@ -9,7 +9,7 @@ from typing import Any
 
 from services.core import codec, db
 from services.core.db import Connection
-from services.core.events import DiscussionKey, Strip, VerdictGiven
+from services.core.events import DiscussionKey, Strip, VerdictGiven, Version
 
 _SQL = db.queries("threads")
 
@@ -79,6 +79,14 @@ async def strips(connection: Connection, keys: Sequence[DiscussionKey]) -> dict[
     """Strips that the publisher wrote, by discussion; unknown ones are left out."""
     rows = await connection.fetch(_SQL["strips_by_key"], keys)
     return {row["discussion"]: codec.decode(row["strip"], Strip) for row in rows}
+
+
+async def feed_version(
+    connection: Connection, site: str, feed: str, language: str, section: str
+) -> Version | None:
+    """The version that the publisher wrote last; None where it wrote none."""
+    row = await connection.fetchrow(_SQL["feed_version"], site, feed, language, section)
+    return Version(row["incarnation"], row["version"]) if row else None
 
 
 async def roots(

@@ -55,6 +55,7 @@ def parts(age: Age) -> Parts:
         cursors=Cursors(b"k" * 32),
         orders=Orders(lambda: 0.0),
         pages=Shared(1.0, 100, lambda: 0.0),
+        written=Shared(1.0, 100, lambda: 0.0),
         choose_coding=CodingChoice(),
         origins=frozenset({ORIGIN}),
         now=lambda: T0,
