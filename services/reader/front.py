@@ -17,7 +17,7 @@ from services.core.problems import Problem, away, not_found
 from services.reader.names import discussion_key, feed_key
 from services.reader.parts import Parts
 from services.reader.rendered import Rendered, matches
-from services.reader.wire import ABORT, Message, Receive, Scope, Send
+from services.reader.wire import ABORT, SEND, Message, Receive, Scope, Send
 
 _FEED_SECONDS = HTTP_SECONDS.labels("reader", "feed", "200")
 _FEED_UNCHANGED_SECONDS = HTTP_SECONDS.labels("reader", "feed", "304")
@@ -152,7 +152,9 @@ class Front:
                 message["headers"] = [*message["headers"], *allowed]
             await send(message)
 
-        scope["extensions"] = {**scope.get("extensions", {}), ABORT: _abort_of(send)}
+        scope["extensions"] = {
+            **scope.get("extensions", {}), SEND: send, ABORT: _abort_of(send),
+        }  # fmt: skip
         if scope["method"] == "HEAD":
             # The server leaves the body out by the method of its own scope.
             scope = {**scope, "method": "GET"}
