@@ -19,7 +19,7 @@ from services.cli.rules.stored import days_option, recorded_option, site_option
 from services.cli.rules.write import as_json, loaded, say
 from services.core.errors import Misconfigured
 from services.core.rules import Ruleset, replay
-from services.core.rules.replay import Seen
+from services.core.rules.questions import Seen
 
 SAMPLES = 5
 PAIRS = 10

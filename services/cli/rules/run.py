@@ -23,8 +23,9 @@ from services.core.errors import Misconfigured
 from services.core.events import DiscussionKey
 from services.core.rules import Ruleset, Submission, replay
 from services.core.rules.near import Signature, signatures
+from services.core.rules.questions import Seen
 from services.core.rules.reading import read
-from services.core.rules.replay import Replay, Seen
+from services.core.rules.replay import Replay
 from services.core.rules.timeline import STATUS, Timeline
 
 CHUNK = 1_000
@@ -61,7 +62,7 @@ class Chunk(NamedTuple):
     told: list[Told]
     which: list[int]
     seen: list[Seen]
-    """Each once: most comments of a chunk look alike to the rules."""
+    """Mostly each once: most comments of a chunk look alike to the rules."""
     known: Known | None
 
 
@@ -181,7 +182,9 @@ def _judge(start: int) -> Chunk:
     readings = [read(line.text or line.body) for line in read_lines]
     comments = list(map(lines.submission, read_lines, readings))
     looked = list(map(rules.look, comments))
-    numbers = {seen: n for n, seen in enumerate(dict.fromkeys(looked))}
+    # Equal ones are mostly the same one, which is cheaper to compare.
+    distinct = {id(seen): seen for seen in looked}
+    numbers = {name: n for n, name in enumerate(distinct)}
     known = None
     if timed:
         known = Known(
@@ -194,7 +197,9 @@ def _judge(start: int) -> Chunk:
         Told(comment.comment, lines.bad(line, label), line.warm)
         for comment, line in zip(comments, read_lines, strict=True)
     ]
-    return Chunk(places, told, [numbers[seen] for seen in looked], list(numbers), known)
+    return Chunk(
+        places, told, [numbers[id(seen)] for seen in looked], list(distinct.values()), known
+    )
 
 
 def prepared(

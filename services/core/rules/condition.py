@@ -123,6 +123,8 @@ class Builder:
         self._leaves: dict[str, list[int]] = {}
         self._patterns: list[tuple[str, int]] = []
         self._count = 0
+        self._compared: dict[str, Leaf] = {}
+        """One matcher for rules that ask the same."""
         self.comparisons: list[expression.Comparison] = []
         self.lists_used: list[str] = []
 
@@ -176,7 +178,7 @@ class Builder:
         except BadRuleset as error:
             raise Misplaced(path, str(error)) from None
         self.comparisons.append(comparison)
-        return compare(comparison)
+        return self._compared.setdefault(comparison.text, compare(comparison))
 
     def _words(self, node: Condition, path: Path) -> Leaf:
         leaf = self._number()

@@ -8,37 +8,19 @@ known. The answers are those of `judge` (a property test holds the two together)
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, TypeAlias
 
-from services.core.rules.condition import Context, Leaf, Test, Tree, leaves
+from services.core.rules.condition import Context
 from services.core.rules.expression import Holds
 from services.core.rules.facts import Facts, Submission, Value
 from services.core.rules.features import TEXT
+from services.core.rules.questions import ERROR, Questions, Rest, Seen
 from services.core.rules.reading import Reading
-from services.core.rules.ruleset import Ruleset, everywhere
+from services.core.rules.ruleset import Ruleset
 
 WEIGHT = {"note": 0, "publish": 0, "hold": 1, "reject": 2}
 VERDICTS = ("publish", "hold", "reject")
-ERROR = -1
-"""In place of a rule's number: a rule failed, so the comment is held."""
-
-Rest: TypeAlias = int | tuple[str, tuple["Rest", ...]]
-"""What is left of a tree: a comparison, by its number in `ruleset.comparisons`, or a branch."""
-
-
-_Left: TypeAlias = tuple[bool | None, Rest | None]
-"""What a rule answers, and where that is unknown, what is left of it."""
 _REMEMBERED = 10_000
 _UNKNOWN = Facts()
-
-
-class Seen(NamedTuple):
-    hits: tuple[int, ...]
-    """Numbers of `ruleset.compiled`."""
-    holds: tuple[int, ...] = ()
-    """Rules that hold because a value stays unknown."""
-    open: tuple[tuple[int, Rest], ...] = ()
-    """Rules that hang on facts, and what of them is left to ask."""
 
 
 class Replay:
@@ -46,45 +28,13 @@ class Replay:
 
     def __init__(self, ruleset: Ruleset) -> None:
         self.ruleset = ruleset
-        self._asked = [_asked_of_text(each.tree) for each in ruleset.compiled]
-        self._left: list[dict[tuple[bool | None, ...], _Left]] = [{} for _ in ruleset.compiled]
+        self._questions = Questions(ruleset)
         self._of_facts = [(key, holds) for key, holds in ruleset.tests if key not in TEXT]
         self._settled: dict[tuple[Seen, tuple[bool | None, ...]], tuple[Seen, str]] = {}
 
     def look(self, comment: Submission) -> Seen:
         """With every fact unknown."""
-        ruleset = self.ruleset
-        context = Context(comment, _UNKNOWN, ruleset.index)
-        hits, holds, open_ = [], [], []
-        for n in ruleset.numbers(context):
-            rule = ruleset.compiled[n]
-            try:
-                if rule.in_scope is not everywhere and not rule.in_scope(comment):
-                    continue
-                tests = self._asked[n]
-                if tests is None:
-                    answer, left = rule.tree.test(context), None
-                else:
-                    answers = tuple([test(context) for test in tests])
-                    known = self._left[n].get(answers)
-                    answer, left = known or self._open(n, answers, context)
-            except Exception:  # noqa: BLE001 - as in judge
-                holds.append(ERROR)
-                continue
-            if answer:
-                hits.append(n)
-            elif left is not None:
-                open_.append((n, left))
-        return Seen(tuple(hits), tuple(holds), tuple(open_))
-
-    def _open(self, n: int, answers: tuple[bool | None, ...], context: Context) -> _Left:
-        tree = self.ruleset.compiled[n].tree
-        answer = tree.test(context)
-        left = rest(tree, context, self.ruleset.numbered) if answer is None else None
-        if len(self._left[n]) >= _REMEMBERED:
-            self._left[n].clear()
-        self._left[n][answers] = answer, left
-        return answer, left
+        return self._questions.answer(Context(comment, _UNKNOWN, self.ruleset.index))
 
     def settle(self, seen: Seen, facts: Facts) -> tuple[Seen, str]:
         """The open rules answered by the facts, and the verdict."""
@@ -105,27 +55,6 @@ class Replay:
             known = settled, verdict(settled, self.ruleset)
             self._settled[seen, answers] = known
         return known
-
-
-def _asked_of_text(tree: Tree) -> tuple[Test, ...] | None:
-    """The tests of the text that a tree with facts in it asks; None where it asks no facts."""
-    of_facts = [c is not None and c.key not in TEXT for c in (e.comparison for e in leaves(tree))]
-    if not any(of_facts):
-        return None
-    asked = zip(leaves(tree), of_facts, strict=True)
-    return tuple(leaf.test for leaf, of_fact in asked if not of_fact)
-
-
-def rest(tree: Tree, context: Context, numbered: Mapping[str, int]) -> Rest:
-    """Of a tree whose answer is unknown, what it hangs on."""
-    if isinstance(tree, Leaf):
-        assert tree.comparison is not None
-        return numbered[tree.text]
-    # What is decided within a tree that is not has decided nothing.
-    left = [child for child in tree.children if child.test(context) is None]
-    if len(left) == 1 and tree.kind != "none":
-        return rest(left[0], context, numbered)
-    return tree.kind, tuple(rest(child, context, numbered) for child in left)
 
 
 def settle(seen: Seen, facts: Facts, ruleset: Ruleset) -> Seen:

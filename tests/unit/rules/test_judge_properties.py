@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.core.rules import Facts, judge, load, replay
+from services.core.rules import Facts, Submission, judge, load, replay
 from services.core.rules.condition import Branch, Builder, Context, Tree, misses
 from services.core.rules.format import formatted
+from services.core.rules.questions import rest
 from services.core.rules.rule import Condition, Node
 from tests.unit.rules.build import TEXTS, a_ruleset, a_submission
 
@@ -90,7 +92,7 @@ def test_what_is_left_of_a_tree_answers_with_the_facts_as_the_tree(
     numbered = {each.text: n for n, each in enumerate(builder.comparisons)}
     unknown = Context(a_submission(text), Facts(), index)
     if tree.test(unknown) is None:
-        left = replay.rest(tree, unknown, numbered)
+        left = rest(tree, unknown, numbered)
         known = Context(a_submission(text), Facts(facts), index)
         assert replay.answer(left, facts, comparisons) is tree.test(known)
 
@@ -124,6 +126,29 @@ def test_a_backtest_gives_the_verdict_of_judge(
         assert verdict == judged.action
         ids = [ORDERED.compiled[n].rule.id for n in seen.hits]
         assert ids == [each.rule for each in judged.findings if "unknown" not in each.detail]
+
+
+def test_a_backtest_holds_for_a_rule_that_fails_at_some_texts_only() -> None:
+    def broken(comment: Submission) -> bool:
+        if comment.section == "broken":
+            raise RuntimeError
+        return True
+
+    rules = tuple(replace(rule, in_scope=broken) for rule in ORDERED.compiled)
+    failing = replace(ORDERED, compiled=rules)
+    replayed = replay.Replay(failing)
+    known = Facts({"author.published": 5, "score(x)": 0.1})
+    for section in ("", "broken", "", "broken"):  # what is remembered hides no failure
+        comment = a_submission("а", section=section)
+        _, verdict = replayed.settle(replayed.look(comment), known)
+        assert verdict == judge(comment, known, failing).action
+        assert verdict == ("hold" if section else "publish")
+
+
+def test_a_backtest_leaves_out_rules_that_are_switched_off() -> None:
+    off = replay.Replay(ORDERED.without(["word"]))
+    assert off.look(a_submission("слон")).hits == ()
+    assert REPLAY.look(a_submission("слон")).hits != ()
 
 
 ORDERED = a_ruleset(*RULES)
