@@ -1,4 +1,4 @@
-"""The consumer: membership in the group, one loop per assigned partition, and the watchdog.
+"""The consumer: membership in the group, and one loop per assigned partition.
 
 aiokafka's traps that shape this file: records are served before an awaiting listener ends; errors
 of listeners are swallowed; `stop()` revokes nothing; a consumer that is not polled for
@@ -12,32 +12,26 @@ import logging
 import os
 import random
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition, errors
 
 from services.core import metrics, settings
-from services.core.consume import cluster
 from services.core.consume.batch import AnySource
+from services.core.consume.housekeeping import Housekeeping
 from services.core.consume.partition import PartitionLoop
 from services.core.consume.timing import Timing
 from services.core.consume.together import Together
+from services.core.consume.watchdog import Watchdog, end_process
 from services.core.db import Pool
 
 log = logging.getLogger(__name__)
 
 FETCH_BYTES = 512 * 1024
-
-
-def end_process(reason: str) -> None:
-    """The watchdog's last word: a process that makes no progress is better started again."""
-    log.critical("ending the process: %s", reason)
-    os._exit(70)
 
 
 class Consumer:
@@ -61,24 +55,22 @@ class Consumer:
         self._group = group
         self._sources = {kafka.topic(source.topic): source for source in sources}
         self._timing = timing or Timing.within(kafka.session_timeout_ms / 1000)
-        self._on_stuck = on_stuck
+        self._watchdog = Watchdog(self._timing.silence, on_stuck)
         self._together = Together()
         self.owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
         self._loops: dict[TopicPartition, PartitionLoop] = {}
         self._joined = False
         self._trouble: asyncio.Future[None] | None = None
         self._failing: str | None = None
-        self._away = False
-        self._ids: dict[str, UUID] = {}
-        self._stuck: str | None = None
-        self._beats = 0
-        self._silent: dict[PartitionLoop, tuple[int, float]] = {}
+        self._housekeeping = Housekeeping(
+            group, self._sources, self._loops, self._timing, self._watchdog
+        )
 
     def ready(self) -> str | None:
         """None where it is in the group and every partition goes on or is stopped by name."""
         if not self._joined:
             return f"not in the group yet{': ' + self._failing if self._failing else ''}"
-        if self._away:
+        if self._housekeeping.away:
             return "Kafka does not answer"
         for loop in list(self._loops.values()):
             if loop.failing is not None:
@@ -89,34 +81,36 @@ class Consumer:
 
     def alive(self) -> str | None:
         """None while attempts end, well or badly."""
-        return self._stuck
+        return self._watchdog.stuck
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop`, then drains. Raises what a rebalance listener raised: end the process."""
-        ended = threading.Event()
-        threading.Thread(target=self._watch, args=(ended,), name="watchdog", daemon=True).start()
+        with self._watchdog.watching():
+            try:
+                await self._again_and_again(stop)
+            finally:
+                self._together.flush()
+
+    async def _again_and_again(self, stop: asyncio.Event) -> None:
+        """One membership after the other, with a pause that grows while they are short."""
         pause = self._timing.backoff
-        try:
-            while not stop.is_set():
-                began = time.monotonic()
-                try:
-                    await self._member(stop)
-                except (errors.KafkaError, TimeoutError, OSError) as error:
-                    self._note(error)
-                if time.monotonic() - began > 30:  # else two that fence each other would race
-                    pause = self._timing.backoff
-                if not stop.is_set():
-                    with suppress(TimeoutError):
-                        jittered = pause * random.uniform(0.5, 1.0)  # noqa: S311
-                        async with asyncio.timeout(jittered):
-                            await stop.wait()
-                    pause = min(self._timing.backoff_limit, pause * 2)
-        finally:
-            self._together.flush()
-            ended.set()
+        while not stop.is_set():
+            began = time.monotonic()
+            try:
+                await self._member(stop)
+            except (errors.KafkaError, TimeoutError, OSError) as error:
+                self._note(error)
+            if time.monotonic() - began > 30:  # else two that fence each other would race
+                pause = self._timing.backoff
+            if not stop.is_set():
+                with suppress(TimeoutError):
+                    jittered = pause * random.uniform(0.5, 1.0)  # noqa: S311
+                    async with asyncio.timeout(jittered):
+                        await stop.wait()
+                pause = min(self._timing.backoff_limit, pause * 2)
 
     def _note(self, error: Exception) -> None:
-        self._beats += 1
+        self._watchdog.beat()
         reason = f"{type(error).__name__}: {str(error) or 'no answer in time'}"
         if self._failing is None:
             log.warning("group %s: %s; trying again", self._group, reason)
@@ -156,7 +150,7 @@ class Consumer:
                 if self._failing:
                     log.info("group %s joined", self._group)
                     self._failing = None
-                keeping = asyncio.create_task(self._keep(client), name="housekeeping")
+                keeping = asyncio.create_task(self._housekeeping.keep(client), name="housekeeping")
                 ends: list[asyncio.Future[Any]] = [stopping, trouble, keeping]
                 await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             for ended in (trouble, keeping):
@@ -169,7 +163,7 @@ class Consumer:
             loops = dict(self._loops)
             await self._drain(loops)
             if keeping is not None:
-                await self._hint(client, loops, {})
+                await self._housekeeping.hint(client, loops, {})
             await self._close(client)
 
     async def _wait_until_joined(
@@ -183,7 +177,7 @@ class Consumer:
         ends: list[asyncio.Future[Any]] = [starting, stopping, trouble]
         while not any(end.done() for end in ends):
             await asyncio.wait(ends, timeout=1.0, return_when=asyncio.FIRST_COMPLETED)
-            self._beats += 1
+            self._watchdog.beat()
             if time.monotonic() - began > patience:
                 raise TimeoutError(f"could not join group {self._group} in {patience:.0f} s")
 
@@ -231,105 +225,6 @@ class Consumer:
                         await client._fetcher.close()
                 async with asyncio.timeout(1.0):
                     await client._client.close()
-
-    # --- housekeeping, once a second
-
-    async def _keep(self, client: AIOKafkaConsumer) -> None:
-        """Looks at what aiokafka and the loops do not tell by themselves. Raises to rebuild."""
-        hinted: dict[TopicPartition, int] = {}
-        last_hint = last_identity = rebalancing_since = time.monotonic()
-        nap = min(1.0, self._timing.identity)
-        while True:
-            await asyncio.sleep(nap)
-            self._beats += 1
-            now = time.monotonic()
-            client._coordinator.check_errors()
-            if not client._subscription.reassignment_in_progress:
-                rebalancing_since = now
-            elif now - rebalancing_since > self._timing.rebalance + 30:
-                raise TimeoutError(f"group {self._group} does not end its rebalance")
-            self._check_silence(nap)
-            self._measure_lag(client)
-            if now - last_identity >= self._timing.identity:
-                last_identity = now
-                await self._compare_identities(client)
-            if now - last_hint >= self._timing.commit_hint:
-                last_hint = now
-                await self._hint(client, self._loops, hinted)
-
-    def _check_silence(self, slept: float) -> None:
-        """Adds up its own sleeps, not the clock's time: a process that was paused is not stuck."""
-        silent: dict[PartitionLoop, tuple[int, float]] = {}
-        for loop in self._loops.values():
-            attempts, seconds = self._silent.get(loop, (-1, 0.0))
-            seconds = seconds + slept if attempts == loop.attempts else 0.0
-            silent[loop] = (loop.attempts, seconds)
-            if seconds >= self._timing.silence:
-                self._give_up(f"{loop}: no attempt has ended for {seconds:.0f} s")
-        self._silent = silent
-
-    def _watch(self, ended: threading.Event) -> None:
-        """In a thread of its own: sees an event loop that does not turn."""
-        beats, times = self._beats, 0
-        while not ended.wait(1.0):
-            times = times + 1 if beats == self._beats else 0
-            beats = self._beats
-            if times >= self._timing.silence:
-                self._give_up(f"the event loop has not turned for {times} s")
-                return
-
-    def _give_up(self, reason: str) -> None:
-        if self._stuck is None:
-            self._stuck = reason
-            self._on_stuck(reason)
-
-    def _measure_lag(self, client: AIOKafkaConsumer) -> None:
-        for place, loop in self._loops.items():
-            with suppress(errors.KafkaError):
-                highwater = client.highwater(place)
-                if highwater is not None and loop.next_offset is not None:
-                    topic = self._sources[place.topic].topic
-                    metrics.LAG_RECORDS.labels(topic, str(place.partition)).set(
-                        max(0, highwater - loop.next_offset)
-                    )
-
-    async def _compare_identities(self, client: AIOKafkaConsumer) -> None:
-        try:
-            async with asyncio.timeout(3):
-                ids = await cluster.topic_ids(client._client, self._sources)
-        except (errors.KafkaError, TimeoutError, OSError) as error:
-            if not self._away:
-                reason = str(error) or "not in time"
-                log.warning("group %s: Kafka does not answer: %s", self._group, reason)
-            self._away = True
-            return
-        if self._away:
-            log.info("group %s: Kafka answers", self._group)
-        self._away = False
-        if ids != self._ids:
-            # A topic went or came: aiokafka would notice only when its metadata is old.
-            client._client.force_metadata_update()
-            self._ids = ids
-        for place, loop in self._loops.items():
-            loop.claim.seen_topic_id = ids.get(place.topic, loop.claim.seen_topic_id)
-
-    async def _hint(
-        self,
-        client: AIOKafkaConsumer,
-        loops: dict[TopicPartition, PartitionLoop],
-        hinted: dict[TopicPartition, int],
-    ) -> None:
-        """Tells Kafka the offsets, for lag tools: nothing of ours ever reads them."""
-        offsets = {
-            place: loop.next_offset
-            for place, loop in loops.items()
-            if loop.next_offset is not None and hinted.get(place) != loop.next_offset
-        }
-        if offsets:
-            with suppress(errors.KafkaError, TimeoutError, OSError):
-                async with asyncio.timeout(3):
-                    await client.commit(offsets)
-                hinted |= offsets
 
 
 class _ListenerFailed(Exception):
