@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from services.core import codec, metrics, topics
+from services.core import codec, topics
 from services.core.consume import Batch
 from services.core.db import Connection
 from services.core.discussion import (
@@ -25,19 +24,15 @@ from services.core.discussion import (
 )
 from services.core.events import (
     CommentsEvent,
-    DecisionMade,
     DiscussionKey,
     OutcomeRecorded,
     Policy,
     ReportFiled,
-    RuleUndone,
     ScoreGiven,
     SitePolicy,
-    VerdictGiven,
 )
-from services.core.rules import History, Submission, Windows, effects
+from services.core.rules import Submission, Windows
 from services.core.rules.brakes import Version
-from services.core.rules.judge import RULE_ERROR
 from services.core.store import (
     comments,
     dirty,
@@ -49,9 +44,9 @@ from services.core.store import (
     rule_failures,
     rule_hits,
 )
+from services.moderation.consequences import Applied, failed_on, lessons, take_in, told_to
 from services.moderation.gather import Gathered, gather
-
-Applied = tuple[Cause, Effect]
+from services.moderation.measured import measure
 
 KEPT_LONGER = timedelta(hours=1)
 """Partitions do not go on side by side: what one still asks another has left behind."""
@@ -220,110 +215,3 @@ class Moderation:
             discussion=cause.key,
         )
         return topics.OUTCOMES, cause.key.encode(), codec.encode(record)
-
-
-def take_in(history: History, cause: Cause, effect: Effect, state: State) -> None:
-    """What the verdict means for comments that come after: counts of rules, limits of authors."""
-    if (verdict := given(cause, effect)) is None or effect.outcome is None:
-        return
-    if history.tallies is not None and not isinstance(cause.event, ScoreGiven | ReportFiled):
-        history.tallies.judged(cause.recorded_at, verdict)
-    if slowed := effects.limit(verdict):
-        comment = state.comments[effect.outcome.comment]
-        history.limited((comment.site, comment.author), cause.recorded_at + slowed)
-
-
-def given(cause: Cause, effect: Effect) -> VerdictGiven | None:
-    """The verdict that rules gave on this event: one that an undo leaves is no new one."""
-    if effect.outcome is None or isinstance(cause.event, RuleUndone):
-        return None
-    return effect.outcome.verdict
-
-
-def told_to(applied: Sequence[Applied]) -> list[notices.Notice]:
-    """What `then.notify` of the rules that matched tells people of."""
-    return [
-        notices.Notice(
-            cause.key,
-            effect.outcome.comment,
-            effect.outcome.revision,
-            channel,
-            cause.event.site,
-            rule,
-            cause.recorded_at,
-        )
-        for cause, effect in applied
-        if effect.outcome is not None
-        for channel, rule in effects.notices(given(cause, effect)).items()
-    ]
-
-
-def failed_on(applied: Sequence[Applied]) -> list[rule_failures.Failure]:
-    """Rules that threw or overran their budget."""
-    return [
-        rule_failures.Failure(
-            cause.key,
-            effect.outcome.comment,
-            found.detail["rule"],
-            found.version,
-            cause.recorded_at,
-        )
-        for cause, effect in applied
-        if effect.outcome is not None and (verdict := given(cause, effect)) is not None
-        for found in verdict.findings
-        if found.rule == RULE_ERROR and found.version
-    ]
-
-
-def lessons(applied: Sequence[Applied]) -> list[models.Lesson]:
-    """What there is to learn from decisions that took effect."""
-    return [
-        models.Lesson(
-            cause.key,
-            event.id,
-            event.site,
-            event.data.comment,
-            effect.outcome.revision,
-            event.data.ruling == "reject",
-        )
-        for cause, effect in applied
-        if isinstance(event := cause.event, DecisionMade)
-        and effect.outcome is not None
-        and effect.outcome.result == "applied"
-    ]
-
-
-def measure(topic: str, applied: Sequence[Applied]) -> None:
-    repeats = 0
-    verdicts: Counter[str] = Counter()
-    findings: Counter[tuple[str, str]] = Counter()
-    for cause, effect in applied:
-        outcome = effect.outcome
-        if outcome is None:
-            repeats += 1
-            continue
-        if outcome.result == "refused":
-            metrics.REFUSALS.labels(outcome.reason).inc()
-        if (verdict := given(cause, effect)) is not None:
-            verdicts[verdict.action] += 1
-            for finding in verdict.findings:
-                findings[finding.rule, finding.action] += 1
-                if braked := finding.detail.get("braked"):
-                    metrics.RULE_BRAKED.labels(finding.rule, braked).inc()
-            for channel in effects.notices(verdict):
-                metrics.NOTICES.labels(channel).inc()
-        match cause.event:
-            case DecisionMade() as decision:
-                metrics.DECISIONS.labels(decision.data.ruling, outcome.result).inc()
-            case RuleUndone():
-                metrics.RULES_UNDONE.labels(outcome.reason or outcome.status).inc()
-            case ScoreGiven():
-                metrics.SCORES_APPLIED.labels(outcome.reason or outcome.result).inc()
-            case ReportFiled() as report:
-                metrics.REPORTS.labels(report.data.reason).inc()
-    for action, count in verdicts.items():
-        metrics.VERDICTS.labels(action).inc(count)
-    for (rule, said), count in findings.items():
-        metrics.FINDINGS.labels(rule, said).inc(count)
-    if repeats:
-        metrics.SKIPPED_DUPLICATES.labels(topic).inc(repeats)
