@@ -22,6 +22,7 @@ import uvloop
 from services.embedded.child import end_guard
 from tests.chaos import planting
 from tests.chaos.faults.machine import build_clock_shim
+from tests.chaos.invariants import looked_at
 from tests.chaos.run import Result, run
 from tests.chaos.schedule import plan
 from tests.chaos.servers import Servers
@@ -51,6 +52,7 @@ def shown(result: Result) -> dict[str, Any]:
         "unknown_commits": ran("unknown_commit", "ran") + ran("unknown_commits", "struck"),
         "zombies": ran("pause_consumer", "struck"),
         "invariants": violations,
+        "looked_at": looked_at(result.evidence) if result.evidence else {},
         "recovery_seconds": {
             "count": len(recoveries),
             "median": recoveries[len(recoveries) // 2] if recoveries else None,
@@ -77,8 +79,11 @@ async def main() -> int:
     def tell(text: str) -> None:
         print(f"[{time.monotonic() - began:7.1f}] {text}", flush=True)
 
+    bugs = planting.chosen(planted)
     BUILD.mkdir(exist_ok=True)
-    report: dict[str, Any] = {"seed": seed, "brokers": brokers, "planted": {}}
+    (BUILD / "chaos.json").unlink(missing_ok=True)  # a run that breaks off leaves none
+    asked = {"events": events, "faults": faults if events else 0, "planted": planted}
+    report: dict[str, Any] = {"seed": seed, "brokers": brokers, "asked": asked, "planted": {}}
     good = True
     home = Path(tempfile.mkdtemp(prefix="veche-chaos-"))
     home.chmod(0o711)
@@ -106,9 +111,11 @@ async def main() -> int:
                     tell(f"VIOLATED {name}: {finding.count}: {finding.witness}")
             tell(f"{result.acknowledged} events acknowledged, {report['faults_ran']} faults ran, "
                  f"{len(result.violations)} invariants violated")  # fmt: skip
-        if planted != "none":
-            names = None if planted == "all" else planted.split(",")
-            caught = await planting.all_caught(servers, seed, tell, names)
+            for name, tally in result.tallies.items():
+                if not tally.ran:
+                    tell(f"NOT TRIED {name}: {tally.skipped or 'its point was never reached'}")
+        if bugs:
+            caught = await planting.all_caught(servers, seed, tell, bugs)
             report["planted"] = caught
             missed = [name for name, by in caught.items() if not by["caught_by"]]
             good = good and not missed

@@ -120,6 +120,7 @@ def a_clean_run(log: Log | None = None) -> Evidence:
     rows["view_totals"] = [{"discussion": d, "views": n} for d, n in model.views.items()]
     rows["connections"] = [{"open": 4, "stuck": 0}]
     e.tables = dict(rows)
+    e.processes, e.descriptors = ["reader-1"], {"reader-1": 40}
     return e
 
 
@@ -175,6 +176,20 @@ def _discussion(e: Evidence, rows: dict[str, list[Any]], d: Any) -> None:
         }  # fmt: skip
         e.feeds.append(Published("gazette/latest//", (1, number), feed, 0, number))
     rows["strips"].append({"discussion": d.key, "incarnation": 1, "version": 2})
+    e.reads = [
+        {"session": "p", "key": "discussions/d1", "version": [1, n], "at": float(n)} for n in (1, 2)
+    ]
+    said = {"session": "s", "key": "d1"}
+    e.streamed = [
+        {**said, "event": "open", "held": ""},
+        {**said, "event": "strip", "version": [1, 1]},
+        {**said, "event": "comments", "ids": ["c1", "c2", "c3", "c4"], "vanished": ["c4"],
+         "version": [1, 2]},
+        {**said, "event": "strip", "version": [1, 2]},
+    ]  # fmt: skip
+    e.own = [{"session": "s", "event": "e7", "shown": 1, "expected": 1, "result": "applied"}]
+    e.feeds_read = len(e.feeds)
+    e.threads_asked = [d.key]
     e.threads[d.key] = {
         c.id: c.texts[c.shown - 1] if c.visible and c.shown else None for c in d.comments.values()
     }

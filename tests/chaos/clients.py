@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter
 
 import httpx
 
@@ -26,6 +27,8 @@ class Clients:
         self.secret = stack.trust.env["VECHE_RECEIPT_SECRET"].encode()
         self.broken: list[str] = []
         """Answers that no fault explains: 500s, and 4xx to a good request."""
+        self.open_streams: Counter[str] = Counter()
+        """Label of a reader → how many of our streams it serves now."""
         self._tokens: dict[tuple[str, str], str] = {}
 
     def token(self, role: str, sub: str) -> dict[str, str]:

@@ -14,15 +14,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import httpx
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from services.core import topics
 from tests.chaos.evidence import INPUTS, Evidence, Logged, Place, Published, Version, feed_wrong
 from tests.chaos.history import lines
-from tests.chaos.model import Record
+from tests.chaos.model import Model, Record
 from tests.chaos.stack import Stack
-from tests.chaos.world import SITE
 
 TABLES = {
     "discussions": "SELECT discussion, revision, title, state, visible_comments FROM discussions",
@@ -203,41 +203,51 @@ def _take(evidence: Evidence, topic: str, record: Any) -> None:
         )
 
 
-async def read_threads(evidence: Evidence, stack: Stack, names: list[str]) -> None:
-    """Whole threads as a reader gets them."""
-    base = f"{stack.of('reader')[0].url}/v1/sites/{SITE}/discussions"
-    for name in names:
-        shown: dict[str, str | None] = {}
-        cursor, whole = "", True
-        while True:
-            answer = await stack.http.get(
-                f"{base}/{name}/comments",
-                params={"sort": "oldest", "limit": 100, "replies": 0, "cursor": cursor},
-            )
-            if answer.status_code != 200:
-                whole = answer.status_code == 404
+def threads_of(model: Model) -> list[str]:
+    """The discussions whose threads are read: the four with most comments, and twenty others."""
+    opened = [d for d in model.discussions.values() if d.opened_at is not None]
+    opened.sort(key=lambda d: (-len(d.comments), d.key))
+    return [d.key for d in (*opened[:4], *opened[4:][-20:])]
+
+
+async def read_thread(stack: Stack, key: str) -> dict[str, str | None]:
+    """A whole thread as a reader gets it."""
+    site, name = key.split("/")
+    base = f"{stack.of('reader')[0].url}/v1/sites/{site}/discussions/{name}/comments"
+    shown: dict[str, str | None] = {}
+
+    async def page_of(address: str, **asked: str | int) -> dict[str, Any]:
+        answer = await stack.http.get(address, params=asked)
+        page: dict[str, Any] = answer.raise_for_status().json()
+        for one in page.get("comments", page.get("replies", [])):
+            shown[one["id"]] = None if one["hidden"] else one["body"]
+        return page
+
+    cursor: str | None = ""
+    while cursor is not None:
+        page = await page_of(base, sort="oldest", limit=100, replies=0, cursor=cursor)
+        for root in page["comments"]:
+            more = root["more_replies"]
+            while more:
+                rest = await page_of(f"{base}/{root['id']}/replies", limit=100, cursor=more)
+                more = rest["next"]
+        cursor = page["next"] or None
+    return shown
+
+
+async def read_threads(evidence: Evidence, stack: Stack) -> None:
+    """What cannot be read within a few attempts stays out: `unseen` says so."""
+    evidence.threads_asked = threads_of(evidence.model)
+    for key in evidence.threads_asked:
+        for _ in range(5):
+            with suppress(httpx.HTTPError):
+                evidence.threads[key] = await read_thread(stack, key)
                 break
-            page = answer.json()
-            for root in page["comments"]:
-                shown[root["id"]] = None if root["hidden"] else root["body"]
-                more = root["more_replies"]
-                while more:
-                    rest = await stack.http.get(
-                        f"{base}/{name}/comments/{root['id']}/replies",
-                        params={"limit": 100, "cursor": more},
-                    )
-                    for reply in rest.json()["replies"]:
-                        shown[reply["id"]] = None if reply["hidden"] else reply["body"]
-                    more = rest.json()["next"]
-            cursor = page["next"]
-            if not cursor:
-                break
-        if whole:
-            evidence.threads[f"{SITE}/{name}"] = shown
+            await asyncio.sleep(0.5)
 
 
 async def collect(
-    stack: Stack, file: Path, *, poison: Mapping[Place, str], injected: set[str], threads: list[str]
+    stack: Stack, file: Path, *, poison: Mapping[Place, str], injected: set[str]
 ) -> Evidence:
     evidence = Evidence(poison=dict(poison), injected=set(injected))
     read_history(evidence, file)
@@ -249,8 +259,8 @@ async def collect(
     ]
     evidence.letters_put = [place for place in evidence.letters_put if place[0] in INPUTS]
     evidence.waiting = await stack.waiting()
-    with suppress(Exception):
-        await read_threads(evidence, stack, threads)
+    await read_threads(evidence, stack)
+    evidence.processes = list(stack.services)
     for service in stack.services.values():
         with suppress(OSError):
             evidence.descriptors[service.label] = len(os.listdir(f"/proc/{service.child.pid}/fd"))  # noqa: PTH208

@@ -136,6 +136,11 @@ def a_fence_behind(e: Evidence) -> None:
     e.rows("fences")[0]["next_offset"] -= 1
 
 
+def a_strip_of_nothing(e: Evidence) -> None:
+    one = e.strips[0]
+    e.strips.append(Published("gazette/d9", one.version, {**one.data, "discussion": "d9"}, 0, 9))
+
+
 def _strip(e: Evidence, **changes: Any) -> None:
     last = e.strips[-1]
     e.strips[-1] = Published(last.key, last.version, {**last.data, **changes}, 0, last.offset)
@@ -167,7 +172,7 @@ def a_feed_that_is_behind(e: Evidence) -> None:
 
 def a_reader_sent_back(e: Evidence) -> None:
     read = {"session": "p", "key": "discussions/d1", "at": 1.0}
-    e.reads = [{**read, "version": [1, 2]}, {**read, "version": [1, 1]}]
+    e.reads += [{**read, "version": [1, 2]}, {**read, "version": [1, 1]}]
 
 
 def an_older_survivor(e: Evidence) -> None:
@@ -175,13 +180,8 @@ def an_older_survivor(e: Evidence) -> None:
 
 
 def a_stream_without_its_changes(e: Evidence) -> None:
-    said = {"session": "s", "key": "d1"}
-    e.streamed = [
-        {**said, "event": "open", "held": ""},
-        {**said, "event": "strip", "version": [1, 1]},
-        {**said, "event": "comments", "ids": ["c1", "c2", "c3"], "version": [1, 2]},
-        {**said, "event": "strip", "version": [1, 2]},
-    ]
+    at = [line["event"] for line in e.streamed].index("comments")
+    e.streamed[at] = {**e.streamed[at], "ids": ["c1", "c2", "c3"], "vanished": []}
 
 
 def a_change_untold(e: Evidence) -> None:
@@ -192,8 +192,38 @@ def a_deleted_comment_back(e: Evidence) -> None:
     row(e, "comments", comment="c4")["visible"] = True
 
 
+def a_deleted_comment_streamed(e: Evidence) -> None:
+    at = [line["event"] for line in e.streamed].index("comments")
+    e.streamed[at] = {**e.streamed[at], "vanished": []}
+
+
+def a_comment_that_a_stream_holds_back(e: Evidence) -> None:
+    at = [line["event"] for line in e.streamed].index("comments")
+    e.streamed[at] = {**e.streamed[at], "vanished": ["c1", "c4"]}
+
+
 def a_deleted_comment_shown(e: Evidence) -> None:
     e.threads[D]["c4"] = "bye"
+
+
+def nobody_streamed(e: Evidence) -> None:
+    e.streamed.clear()
+
+
+def nobody_looked_at_their_own(e: Evidence) -> None:
+    e.own.clear()
+
+
+def a_thread_not_read(e: Evidence) -> None:
+    e.threads.clear()
+
+
+def no_watch_over_fences(e: Evidence) -> None:
+    e.rows("fence_steps").clear()
+
+
+def nothing_measured_of_a_process(e: Evidence) -> None:
+    e.descriptors.clear()
 
 
 def a_comment_not_shown(e: Evidence) -> None:
@@ -201,7 +231,7 @@ def a_comment_not_shown(e: Evidence) -> None:
 
 
 def not_ones_own_write(e: Evidence) -> None:
-    e.own = [{"session": "s", "event": "e7", "shown": 0, "expected": 1, "result": "applied"}]
+    e.own[0] = {**e.own[0], "shown": 0}
 
 
 def healed_too_late(e: Evidence) -> None:
@@ -214,6 +244,10 @@ def work_left(e: Evidence) -> None:
 
 def a_transaction_left(e: Evidence) -> None:
     e.rows("connections")[0]["stuck"] = 1
+
+
+def too_many_connections(e: Evidence) -> None:
+    e.rows("connections")[0]["open"] = e.connections_allowed + 1
 
 
 def descriptors_left(e: Evidence) -> None:
@@ -235,6 +269,7 @@ DOCTORED: list[tuple[str, Callable[[Evidence], None]]] = [
     ("phantom", sent_by_nobody),
     ("phantom", failed_and_applied),
     ("phantom", a_comment_without_cause),
+    ("phantom", a_strip_of_nothing),
     ("duplicate_effect", a_range_twice),
     ("duplicate_effect", a_step_over_a_gap),
     ("duplicate_effect", a_zombie_s_step),
@@ -268,13 +303,21 @@ DOCTORED: list[tuple[str, Callable[[Evidence], None]]] = [
     ("stream_gap", a_stream_without_its_changes),
     ("untold_change", a_change_untold),
     ("resurrection", a_deleted_comment_back),
+    ("resurrection", a_deleted_comment_streamed),
     ("resurrection", a_deleted_comment_shown),
     ("thread_fold", a_comment_not_shown),
+    ("thread_fold", a_comment_that_a_stream_holds_back),
     ("read_your_writes", not_ones_own_write),
     ("staleness", healed_too_late),
     ("staleness", work_left),
     ("leaks", a_transaction_left),
+    ("leaks", too_many_connections),
     ("leaks", descriptors_left),
     ("rebuild_equality", another_database),
     ("unexplained_answers", a_500),
+    ("unseen", nobody_streamed),
+    ("unseen", nobody_looked_at_their_own),
+    ("unseen", a_thread_not_read),
+    ("unseen", no_watch_over_fences),
+    ("unseen", nothing_measured_of_a_process),
 ]

@@ -50,6 +50,8 @@ def phantom(e: Evidence) -> Iterator[str]:
     for row in e.rows("comments"):
         if (row["discussion"], row["comment"]) not in comments:
             yield f"comment {row['comment']} of {row['discussion']} has no cause"
+    for key in {one.key for one in e.strips} - e.model.discussions.keys():
+        yield f"a strip of {key}, of which no log tells"
 
 
 @invariant

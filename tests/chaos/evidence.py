@@ -67,10 +67,13 @@ class Evidence:
     ends: dict[tuple[str, int], int] = field(default_factory=dict)
     waiting: dict[str, int] = field(default_factory=dict)
     recoveries: list[tuple[str, float, float]] = field(default_factory=list)
+    threads_asked: list[str] = field(default_factory=list)
     threads: dict[str, dict[str, str | None]] = field(default_factory=dict)
     """Discussion → comment → body as HTTP shows it at the end; None: a tombstone."""
     broken: list[str] = field(default_factory=list)
     not_ready: list[str] = field(default_factory=list)
+    processes: list[str] = field(default_factory=list)
+    """The services that should run at the end."""
     descriptors: dict[str, int] = field(default_factory=dict)
     connections_allowed: int = 100
     rebuild: str = ""

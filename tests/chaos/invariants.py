@@ -45,6 +45,43 @@ def rebuild_equality(e: Evidence) -> Iterator[str]:
         yield e.rebuild
 
 
+def looked_at(e: Evidence) -> dict[str, int]:
+    """How much there was to find anything in."""
+    return {
+        "events acknowledged": sum(said == "ok" for said in e.invoked.values()),
+        "receipts": len(e.receipts),
+        "records": len(e.records),
+        "outcomes": len(e.rows("outcomes")),
+        "outcomes told": len(e.told),
+        "votes": len(e.rows("votes")),
+        "views": sum(row["views"] for row in e.rows("view_totals")),
+        "steps of fences": len(e.rows("fence_steps")),
+        "strips": len(e.strips),
+        "feeds": e.feeds_read,
+        "reads": len(e.reads),
+        "events of streams": len(e.streamed),
+        "comments on streams": sum(one["event"] == "comments" for one in e.streamed),
+        "looks at one's own": len(e.own),
+        "threads": len(e.threads),
+        "comments in threads": sum(map(len, e.threads.values())),
+        "processes": len(e.descriptors),
+    }
+
+
+@invariant
+def unseen(e: Evidence) -> Iterator[str]:
+    """No count is 0 because nobody looked."""
+    for what, count in looked_at(e).items():
+        if not count:
+            yield f"no {what}: what depends on them was not tried"
+    for name in e.threads_asked:
+        if name not in e.threads:
+            yield f"the thread of {name} could not be read"
+    for label in e.processes:
+        if label not in e.descriptors:
+            yield f"{label} did not run at the end"
+
+
 @invariant
 def unexplained_answers(e: Evidence) -> Iterator[str]:
     """No 500, and no refusal of a good request."""

@@ -73,7 +73,8 @@ class PostgresMind(Mind):
                 break
             kind = buffer[position : position + 1]
             if kind in b"QPB":
-                point = self._point(kind, buffer[position + 5 : min(end, position + 600)])
+                seen = end if kind == b"P" else min(end, position + 600)
+                point = self._point(kind, buffer[position + 5 : seen])
                 if point and self.connection.proxy.traps:
                     if sent < position:
                         self.connection.forward(buffer[sent:position])
@@ -88,7 +89,11 @@ class PostgresMind(Mind):
         self.buffer = buffer[position:]
 
     def _evidence(self) -> dict[str, Any]:
-        return {"in_transaction": self.in_transaction, "fenced": self.fenced}
+        return {
+            "in_transaction": self.in_transaction,
+            "fenced": self.fenced,
+            "effected": self.effected,
+        }
 
     def _point(self, kind: bytes, body: bytes) -> str:
         if kind == b"Q":

@@ -24,7 +24,6 @@ REMEMBERED = 8
 WINDOW = timedelta(minutes=30)
 CLOCKS_APART = timedelta(minutes=5)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
 from services.embedded.child import CannotStart
@@ -144,12 +145,18 @@ class Nemesis:
     def tally(self, kind: str) -> Tally:
         return self.tallies.setdefault(kind, Tally())
 
-    def next(self, name: str, of: list[Any]) -> Any:
+    def next(self, name: str, of: Sequence[Any]) -> Any:
         """Goes round, from a seeded start, so that few strikes reach every point."""
-        of = [one for one in of if str(one) in self.only] or of
-        turn = self.turn.get(name, self.random.randrange(len(of)))
+        [one] = self.next_of(name, of)
+        return one
+
+    def next_of(self, name: str, *lists: Sequence[Any]) -> tuple[Any, ...]:
+        """One of each list: goes round all their combinations, the last list the fastest."""
+        kept = [[one for one in of if str(one) in self.only] or of for of in lists]
+        all_of_them = list(product(*kept))
+        turn = self.turn.get(name, self.random.randrange(len(all_of_them)))
         self.turn[name] = turn + 1
-        return of[turn % len(of)]
+        return all_of_them[turn % len(all_of_them)]
 
     async def spring(
         self, point: str, labels: list[str], strike: Callable[[Connection], str]

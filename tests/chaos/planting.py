@@ -14,7 +14,7 @@ A text that is not there any more fails the harness: the bug must then be plante
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -93,6 +93,16 @@ def bugs() -> list[Bug]:
     return [read_bug(file) for file in sorted(PLANTED.glob("*.txt"))]
 
 
+def chosen(asked: str) -> list[Bug]:
+    """`all`, `none`, or the first letters of files, with commas; a name of no bug ends the run."""
+    if asked == "none":
+        return []
+    names = [""] if asked == "all" else asked.split(",")
+    if unknown := [name for name in names if not any(b.name.startswith(name) for b in bugs())]:
+        raise SystemExit(f"no such planted bugs: {', '.join(unknown)}")
+    return [bug for bug in bugs() if bug.name.startswith(tuple(names))]
+
+
 def plant(bug: Bug, root: Path, *, source: Path = ROOT) -> Path:
     """A copy of the tree with the bug in it; raises NoLongerApplies."""
     for name in COPIED:
@@ -112,11 +122,10 @@ def plant(bug: Bug, root: Path, *, source: Path = ROOT) -> Path:
 
 
 async def all_caught(
-    servers: Servers, seed: int, tell: Callable[[str], None], names: list[str] | None = None
+    servers: Servers, seed: int, tell: Callable[[str], None], chosen: Sequence[Bug]
 ) -> dict[str, dict[str, Any]]:
     """Bug → which invariants caught it. The control, without a bug, must catch nothing."""
     report: dict[str, dict[str, Any]] = {}
-    chosen = [b for b in bugs() if names is None or any(b.name.startswith(n) for n in names)]
     for bug in chosen:
         root = plant(bug, servers.home / "trees" / bug.name)
         result = await run(

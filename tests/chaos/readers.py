@@ -11,7 +11,10 @@ import httpx
 
 from services.core.receipts import read
 from tests.chaos.clients import TROUBLE, Clients
+from tests.chaos.stack import PATIENCE_SECONDS
 from tests.chaos.world import SITE
+
+SHARED_SECONDS = 1.5
 
 
 async def poll(c: Clients, number: int) -> None:
@@ -42,21 +45,25 @@ async def stream(c: Clients, number: int) -> None:
         await asyncio.sleep(0.1)
     name = c.world.discussions[number % len(c.world.discussions)]
     last = ""
-    life = 0
     while True:
-        life += 1
         service = c.random.choice(c.stack.of("reader"))
         url = f"{service.url}/v1/sites/{SITE}/discussions/{name}/stream"
         headers = {"Last-Event-ID": last} if last else {}
         with suppress(*TROUBLE):
             async with c.http.stream(
-                "GET", url, headers=headers, timeout=httpx.Timeout(5.0, read=30.0)
+                "GET", url, headers=headers, timeout=httpx.Timeout(PATIENCE_SECONDS, read=30.0)
             ) as answer:
                 if answer.status_code == 200:
                     c.history.note(
                         "sse", session=f"stream-{number}", key=name, event="open", held=last
                     )
-                    last = await _listen(c, answer, f"stream-{number}", name, last)
+                    c.open_streams[service.label] += 1
+                    try:
+                        last = await _listen(c, answer, f"stream-{number}", name, last)
+                    finally:
+                        c.open_streams[service.label] -= 1
+                elif answer.status_code not in (404, 503):  # 404: no strip of it was sent yet
+                    c.broken.append(f"stream of {name}: {answer.status_code}")
         await asyncio.sleep(0.3)
 
 
@@ -75,7 +82,8 @@ async def _listen(c: Clients, answer: httpx.Response, session: str, name: str, l
                 said: dict[str, Any] = {"version": data.get("version")}
                 if event["event"] == "comments":
                     said["ids"] = [one["id"] for one in data["comments"]] + data["vanished"]
-                    said["vanished"] = data["vanished"]
+                    tombstones = [one["id"] for one in data["comments"] if one["hidden"]]
+                    said["vanished"] = data["vanished"] + tombstones
                 elif event["event"] == "strip":
                     said["seen"] = {m: data[m] for m in ("views", "comments", "rating")}
                 c.history.note("sse", session=session, key=name, event=event["event"], **said)
@@ -167,10 +175,9 @@ async def _look(c: Clients, me: str, name: str, item: dict[str, Any], told: dict
                     shown: Any = body["discussion"]
                     expected: Any = item["data"]["value"]
                 else:
-                    id = item["data"]["comment"]
+                    id, expected = item["data"]["comment"], item["data"]["body"]
                     shown = {one["id"]: one["body"] for one in body["comments"]}.get(id)
-                    waits = told["result"] in ("held", "rejected")
-                    expected = item["data"]["body"] if waits else None
+                    shown = shown or await _in_thread(c, name, id)
                 c.history.note(
                     "own", session=me, key=name, event=item["id"], what=kind,
                     shown=shown, expected=expected, result=told["result"],
@@ -179,3 +186,22 @@ async def _look(c: Clients, me: str, name: str, item: dict[str, Any], told: dict
         if c.stop.is_set():
             return
         await asyncio.sleep(0.1)
+
+
+async def _in_thread(c: Clients, name: str, id: str) -> str | None:
+    """The comment's text as all readers see it. A page is shared for a second, so one that does not
+    have it is asked for again."""
+    body: str | None = None
+    until = c.history.now() + SHARED_SECONDS
+    while body is None:
+        asked_at = c.history.now()
+        answer = await c.http.get(
+            f"{c.url('reader')}/v1/sites/{SITE}/discussions/{name}/comments",
+            params={"sort": "newest", "limit": 20},
+        )
+        page = answer.raise_for_status().json()["comments"]
+        body = {one["id"]: one["body"] for one in page if not one["hidden"]}.get(id)
+        if asked_at > until:
+            break
+        await asyncio.sleep(0.2)
+    return body

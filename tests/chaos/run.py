@@ -124,10 +124,8 @@ async def run(
         await traffic.end_streams()
         history.close()
         tell("collecting")
-        names, past = traffic.world.discussions[:4], nemesis.past_ingest
-        evidence = await collect(
-            stack, history.file, poison=past.bad, injected=past.ids, threads=names
-        )
+        past = nemesis.past_ingest
+        evidence = await collect(stack, history.file, poison=past.bad, injected=past.ids)
         evidence.recoveries = nemesis.recoveries
         evidence.broken = traffic.broken
         evidence.not_ready = not_ready

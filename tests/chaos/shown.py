@@ -223,7 +223,7 @@ def untold_change(e: Evidence) -> Iterator[str]:
 
 @invariant
 def resurrection(e: Evidence) -> Iterator[str]:
-    """Nothing that was deleted, rejected or held is shown at the end."""
+    """Nothing that was deleted, rejected or held is shown at the end, in threads or on streams."""
     visible: dict[tuple[str, str], Comment] = {
         (d.key, c.id): c for d in e.model.discussions.values() for c in d.visible
     }
@@ -235,17 +235,49 @@ def resurrection(e: Evidence) -> Iterator[str]:
             comment = visible.get((key, name))
             if body is not None and comment is None:
                 yield f"{name} of {key} is shown to readers and must not be"
+    for session, key, name, shows in _streamed_at_last(e):
+        if shows and (key, name) not in visible:
+            yield f"{session} was last shown {name} of {key}, which must not be"
 
 
 @invariant
 def thread_fold(e: Evidence) -> Iterator[str]:
-    """Threads over HTTP hold every visible comment, with the text that is in view."""
+    """Threads and streams hold every visible comment, threads with the text that is in view."""
     for key, shown in e.threads.items():
         known = e.model.discussions.get(key)
         for comment in known.visible if known else []:
             assert comment.shown is not None
             if shown.get(comment.id) != comment.texts[comment.shown - 1]:
                 yield f"{comment.id} of {key} is not shown as it is"
+    visible = {(d.key, c.id) for d in e.model.discussions.values() for c in d.visible}
+    for session, key, name, shows in _streamed_at_last(e):
+        if not shows and (key, name) in visible:
+            yield f"{session} was last told that {name} of {key} vanished, and it is visible"
+
+
+def _streamed_at_last(e: Evidence) -> Iterator[tuple[str, str, str, bool]]:
+    """(session, discussion, comment, whether it is shown): what a stream that came to the last
+    version told of each comment last."""
+    last = {key: max(one.version for one in found) for key, found in _by_key(e.strips).items()}
+    site = next(iter(last), "/").partition("/")[0]
+    told: dict[tuple[str, str], dict[str, bool]] = defaultdict(dict)
+    at: dict[tuple[str, str], Version] = {}
+    for line in e.streamed:
+        name = (line["session"], f"{site}/{line['key']}")
+        match line["event"]:
+            case "comments":
+                told[name] |= dict.fromkeys(line["ids"], True)
+                told[name] |= dict.fromkeys(line["vanished"], False)
+            case "strip":
+                at[name] = (line["version"][0], line["version"][1])
+            case "reset":  # it loads anew
+                told[name].clear()
+            case "open" if not line["held"]:
+                told[name].clear()
+    for (session, key), comments in told.items():
+        if at.get((session, key)) == last.get(key):
+            for comment, shows in comments.items():
+                yield session, key, comment, shows
 
 
 @invariant

@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import subprocess
 import sys
 import time
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import asyncpg
 import httpx
@@ -30,7 +31,9 @@ JUDGING = {
     "VECHE_REJECTS_PER_HOUR": "0",
 }
 SESSION_MS = 3_000
-COPIES = {"ingest": 2, "moderation": 2, "counters": 2, "publisher": 2, "reader": 2, "console": 1}
+PATIENCE_SECONDS = 5.0
+"""How long a client waits for an answer."""
+COPIES = dict.fromkeys(("ingest", "moderation", "counters", "publisher", "reader", "console"), 2)
 
 
 class Stack:
@@ -54,7 +57,7 @@ class Stack:
         self.folder = servers.home / self.name
         self.services: dict[str, Service] = {}
         self.http = httpx.AsyncClient(
-            timeout=5.0, limits=httpx.Limits(max_connections=200), trust_env=False
+            timeout=PATIENCE_SECONDS, limits=httpx.Limits(max_connections=200), trust_env=False
         )
 
     @property
@@ -186,8 +189,10 @@ class Stack:
             for place, offset in ends.items()
         }
 
-    async def veche(self, *arguments: str, seconds: float = 60.0) -> tuple[int, str]:
-        """An operator's command: its exit code and what it said."""
+    async def veche(
+        self, *arguments: str, seconds: float = 60.0, out: IO[bytes] | None = None
+    ) -> tuple[int, str]:
+        """An operator's command: its exit code and what it said, but for what goes into `out`."""
         done = await asyncio.to_thread(
             subprocess.run,
             [sys.executable, "-m", "services.cli", *arguments],
@@ -202,21 +207,38 @@ class Stack:
                     **self.trust.env,
                 }
             ),
-            capture_output=True,
+            stdout=out or subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
             timeout=seconds,
         )
-        return done.returncode, done.stdout + done.stderr
+        return done.returncode, (done.stdout or "") + done.stderr
 
     async def rebuilt(self) -> str:
-        """Rebuilds from Kafka into an empty database and compares; "" where they are equal."""
+        """Rebuilds from Kafka into an empty database and compares, by the command's own word and
+        by the bytes of both dumps; "" where they are equal."""
         for service in self.services.values():
             await asyncio.to_thread(service.kill)
         into = self.servers.postgres.dsn(f"{self.name}_rebuilt")
         code, said = await self.veche(
             "rebuild", "--into", into, "--against", self.dsn, "--yes", seconds=1_800
         )
-        return "" if code == 0 else said[-3_000:] or f"exit code {code}"
+        if code:
+            return said[-3_000:] or f"exit code {code}"
+        live, made = [await self._dumped(dsn) for dsn in (self.dsn, into)]
+        if live != made or not live[0]:
+            return f"the dumps differ: {live} and {made} (bytes, digest)"
+        return ""
+
+    async def _dumped(self, dsn: str) -> tuple[int, str]:
+        """Bytes and digest of a canonical dump."""
+        file = self.folder / "dump"
+        with file.open("w+b") as out:
+            code, said = await self.veche("dump", "--dsn", dsn, seconds=1_800, out=out)
+            assert code == 0, said[-3_000:]
+            out.seek(0)
+            digest = hashlib.file_digest(out, "sha256").hexdigest()
+        return file.stat().st_size, digest
 
     async def fetch(self, statement: str, *arguments: Any) -> list[Any]:
         connection = await asyncpg.connect(self.dsn, timeout=5)

@@ -34,6 +34,14 @@ def test_twenty_bugs_and_five_of_a_fresh_mind() -> None:
     assert told.count("fresh") >= 5
 
 
+def test_bugs_are_chosen_by_name_and_a_wrong_name_is_no_success() -> None:
+    assert planting.chosen("none") == []
+    assert planting.chosen("all") == bugs()
+    assert [bug.name[:2] for bug in planting.chosen("13,20")] == ["13", "20"]
+    with pytest.raises(SystemExit, match="99"):
+        planting.chosen("13,99")
+
+
 def test_a_bug_that_does_not_fit_is_named(tmp_path: Path) -> None:
     [bug, *_] = [bug for bug in bugs() if bug.replacements]
     bug.replacements.append(("services/core/db.py", "no such text", ""))

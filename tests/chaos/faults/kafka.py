@@ -25,9 +25,9 @@ async def cut_produce(n: Nemesis) -> dict[str, Any]:
 async def produce_error(n: Nemesis) -> dict[str, Any]:
     """A fatal error (45, 47 or 59) as the answer, though the broker stored the records, or without
     the broker ever having seen them: then the producer's sequence does not fit any more."""
-    code = n.next("produce_error", [45, 47, 59])
-    mode = n.next("produce_mode", ["refuse", "error"])
-    labels = n.labels(n.next("error_name", ["ingest", "publisher"]))
+    codes, modes, names = (45, 47, 59), ("refuse", "error"), ("ingest", "publisher")
+    code, mode, name = n.next_of("produce_error", codes, modes, names)
+    labels = n.labels(name)
     point = "produce_before" if mode == "refuse" else "produce_acked"
     evidence = await n.spring(point, labels, lambda connection: f"{mode}:{code}")
     return {**evidence, "code": code, "mode": mode}
@@ -70,7 +70,13 @@ async def broker_restart(n: Nemesis) -> dict[str, Any]:
     kafka = n.stack.servers.kafka
     broker = n.random.choice(kafka.brokers)
     labels = n.labels("ingest", "publisher")
-    evidence = await n.spring("produce_sent", labels, lambda connection: "pass")
+
+    def strike(connection: Connection) -> str:
+        assert broker.child is not None
+        os.kill(broker.child.pid, signal.SIGTERM)
+        return "pass"
+
+    evidence = await n.spring("produce_sent", labels, strike)
     await asyncio.to_thread(broker.stop)
     await n.start_brokers()
     return {**evidence, "broker": broker.node}
@@ -78,7 +84,7 @@ async def broker_restart(n: Nemesis) -> dict[str, Any]:
 
 @kind()
 async def brokers_down(n: Nemesis) -> dict[str, Any]:
-    """All of them: the first two times of a long run for a minute, else for seconds."""
+    """All of them: the first five times of a long run for a minute, else for seconds."""
     kafka = n.stack.servers.kafka
     labels = n.labels("ingest", "publisher")
 
@@ -93,7 +99,7 @@ async def brokers_down(n: Nemesis) -> dict[str, Any]:
     for broker in kafka.brokers:
         await asyncio.to_thread(broker.kill)
     times = n.tallies["brokers_down"].ran
-    seconds = 4.0 if not n.long else 60.0 if times < 2 else 15.0
+    seconds = 4.0 if not n.long else 60.0 if times < 5 else 15.0
     await asyncio.sleep(seconds)
     await n.start_brokers()
     return {**evidence, "seconds": seconds}

@@ -12,10 +12,12 @@ from typing import Any
 
 import asyncpg
 
+from tests.chaos.faults.processes import reader_with_streams
 from tests.chaos.kinds import Missed, Skipped, kind
 from tests.chaos.nemesis import Nemesis
 from tests.chaos.wire import Connection
 
+PAGE_BYTES = 4096
 SHIM = r"""
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -88,8 +90,10 @@ async def clock_step(n: Nemesis) -> dict[str, Any]:
         return "pass"
 
     if victim.name == "reader":
+        victim, streams = reader_with_streams(n)
+        file = n.stack.folder / f"{victim.label}.clock"
         step(hours)
-        evidence = {"owner": victim.label, "point": "serving"}
+        evidence = {"owner": victim.label, "point": "streams open", "streams": streams}
     else:
         evidence = await n.spring("effect", [victim.label], lambda connection: step(hours))
     await asyncio.sleep(3.0)
@@ -99,7 +103,8 @@ async def clock_step(n: Nemesis) -> dict[str, Any]:
 
 @kind()
 async def memory_limit(n: Nemesis) -> dict[str, Any]:
-    """A cgroup that holds less than the process wants: killed by the kernel, or made to wait."""
+    """A cgroup that gives the process no page more than it has: killed by the kernel, or made to
+    wait. Counts once a page was refused."""
     base = Path("/sys/fs/cgroup/memory")
     if not (base / "tasks").exists() or not os.access(base, os.W_OK):
         raise Skipped("no writable memory cgroup on this machine")
@@ -110,14 +115,19 @@ async def memory_limit(n: Nemesis) -> dict[str, Any]:
     except OSError as error:
         raise Skipped(f"no memory cgroup can be made: {error}") from None
     try:
-        (group / "memory.limit_in_bytes").write_text(str(1 << 20))
+        (group / "memory.limit_in_bytes").write_text(str(PAGE_BYTES))
 
         def strike(connection: Connection) -> str:
             (group / "tasks").write_text(str(victim.child.pid))
             return "pass"
 
         evidence = await n.spring("effect", [victim.label], strike)
-        await asyncio.sleep(3.0)
+        for _ in range(100):
+            await asyncio.sleep(0.1)
+            evidence["refused"] = int((group / "memory.failcnt").read_text())
+            if evidence["refused"] or not victim.running:
+                break
+        await asyncio.sleep(1.0)
         evidence["died"] = not victim.running
         (group / "memory.limit_in_bytes").write_text("-1")
     finally:
@@ -128,17 +138,21 @@ async def memory_limit(n: Nemesis) -> dict[str, Any]:
         await asyncio.sleep(0.2)
         with suppress(OSError):
             group.rmdir()
+    if not evidence["died"] and not evidence["refused"]:
+        raise Missed("the process never wanted more than it may have")
     return evidence
 
 
 @kind()
 async def disk_full(n: Nemesis) -> dict[str, Any]:
-    """Postgres's disk has no room left for seconds."""
+    """Postgres's disk has no room left for seconds; a transaction is held until it is full."""
     place = n.stack.servers.tmpfs
     if place is None:
         raise Skipped(f"no small disk can be mounted: {n.stack.servers.no_tmpfs}")
     ballast = place / "ballast"
-    evidence = await n.with_transaction(lambda connection: "pass")
+    held: list[Connection] = []
+    labels = n.labels("moderation", "counters", "publisher")
+    evidence = await n.spring("effect", labels, lambda c: (held.append(c), "hold")[1])
     free = os.statvfs(place)
     with ballast.open("wb", buffering=0) as out:
         with suppress(OSError):
@@ -163,6 +177,8 @@ async def disk_full(n: Nemesis) -> dict[str, Any]:
         except (asyncpg.PostgresError, OSError, TimeoutError, asyncpg.InterfaceError):
             refused = True
             break
+    for waiting in held:
+        waiting.release()
     await asyncio.sleep(2.0)
     ballast.unlink()
     postgres = n.stack.servers.postgres

@@ -24,13 +24,13 @@ async def unknown_commit(n: Nemesis) -> dict[str, Any]:
 
 @kind(light=True)
 async def unknown_commits(n: Nemesis) -> dict[str, Any]:
-    """A burst: of ten, of sixty in a long run."""
+    """A burst: of ten, of sixty in a long run. Those without an effect do not count."""
     struck = 0
     for _ in range(60 if n.long else 10):
         labels = n.labels("counters", "moderation", "publisher")
         with suppress(Missed):
-            await n.spring("commit_sent", labels, lambda connection: "cut")
-            struck += 1
+            evidence = await n.spring("commit_sent", labels, lambda connection: "cut")
+            struck += evidence["effected"]
     if not struck:
         raise Missed("no commit was sent")
     n.tally("unknown_commits").struck += struck
@@ -109,10 +109,18 @@ async def postgres_immediate(n: Nemesis) -> dict[str, Any]:
 
 @kind()
 async def postgres_terminate(n: Nemesis) -> dict[str, Any]:
-    """pg_terminate_backend of every session that is in a transaction."""
-    evidence = await n.with_transaction(lambda connection: "pass")
+    """pg_terminate_backend of every session of the services, one held within its transaction."""
+    held: list[Connection] = []
+    point = n.next("terminate_point", ["effect", "before_commit"])
+    labels = n.labels("moderation", "counters", "publisher")
+    evidence = await n.spring(point, labels, lambda c: (held.append(c), "hold")[1])
     rows = await n.stack.fetch(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        "SELECT pg_terminate_backend(pid), xact_start IS NOT NULL AS open FROM pg_stat_activity"
         " WHERE application_name = 'veche' AND datname = current_database()"
     )
-    return {**evidence, "terminated": len(rows)}
+    for connection in held:
+        connection.release()
+    open_ = sum(row["open"] for row in rows)
+    if not open_:
+        raise Missed("no session was in a transaction any more")
+    return {**evidence, "terminated": len(rows), "open": open_}

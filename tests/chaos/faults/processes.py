@@ -10,13 +10,17 @@ from typing import Any
 
 from tests.chaos.kinds import Missed, kind
 from tests.chaos.nemesis import Nemesis
+from tests.chaos.servers import Service
+from tests.chaos.stack import PATIENCE_SECONDS
 from tests.chaos.wire import POSTGRES_POINTS, PRODUCE_POINTS, Connection
+
+STOP_SECONDS = 30
 
 
 @kind()
 async def kill_in_transaction(n: Nemesis) -> dict[str, Any]:
-    point = n.next("kill_point", list(POSTGRES_POINTS))
-    name = n.next("kill_name", ["moderation", "counters", "publisher"])
+    names = ("moderation", "counters", "publisher")
+    point, name = n.next_of("kill", POSTGRES_POINTS, names)
     if name == "publisher" and point == "fence":
         point = "effect"
     victim = n.victim(name)
@@ -30,8 +34,9 @@ async def kill_in_transaction(n: Nemesis) -> dict[str, Any]:
 
 @kind()
 async def kill_in_produce(n: Nemesis) -> dict[str, Any]:
-    point = n.next("produce_point", list(PRODUCE_POINTS))
-    victim = n.victim(n.next("produce_name", ["publisher", "ingest"]))
+    names = ("publisher", "ingest", "console")
+    point, name = n.next_of("kill_in_produce", PRODUCE_POINTS, names)
+    victim = n.victim(name)
 
     def strike(connection: Connection) -> str:
         victim.strike_dead()
@@ -60,9 +65,19 @@ async def kill_in_rebalance(n: Nemesis) -> dict[str, Any]:
 
 @kind()
 async def kill_reader(n: Nemesis) -> dict[str, Any]:
-    victim = n.victim("reader")
+    victim, streams = reader_with_streams(n)
     victim.strike_dead()
-    return {"owner": victim.label, "point": "streams open"}
+    return {"owner": victim.label, "point": "streams open", "streams": streams}
+
+
+def reader_with_streams(n: Nemesis) -> tuple[Service, int]:
+    """A reader that streams to somebody at this moment, and to how many."""
+    serving = n.traffic.open_streams
+    busy = [s for s in n.stack.of("reader") if s.running and not s.paused and serving[s.label]]
+    if not busy:
+        raise Missed("no stream is open")
+    victim = n.random.choice(busy)
+    return victim, serving[victim.label]
 
 
 @kind()
@@ -75,13 +90,16 @@ async def stop_politely(n: Nemesis) -> dict[str, Any]:
         return "pass"
 
     evidence = await n.spring("effect", [victim.label], strike)
-    for _ in range(200):
+    for _ in range(STOP_SECONDS * 10):
         if not victim.running:
             break
         await asyncio.sleep(0.1)
-    evidence["exit"] = victim.child.code
-    if victim.child.code not in (0, None):
-        n.traffic.broken.append(f"{victim.label} ended with {victim.child.code} after SIGTERM")
+    evidence["exit"] = code = victim.child.code
+    if code is None:
+        n.traffic.broken.append(f"{victim.label} still runs {STOP_SECONDS} s after SIGTERM")
+        victim.kill()
+    elif code:
+        n.traffic.broken.append(f"{victim.label} ended with {code} after SIGTERM")
     return evidence
 
 
@@ -152,9 +170,32 @@ async def pause_publisher(n: Nemesis) -> dict[str, Any]:
 
 
 @kind()
+async def pause_server(n: Nemesis) -> dict[str, Any]:
+    """SIGSTOP of one who answers over HTTP, for longer than clients wait: they ask its copy, and
+    what was on its way to Kafka arrives late."""
+    name = n.next("pause_server", ["ingest", "console", "reader"])
+    if name == "reader":
+        victim, streams = reader_with_streams(n)
+        victim.pause()
+        evidence = {"owner": victim.label, "point": "streams open", "streams": streams}
+    else:
+        victim = n.victim(name)
+
+        def strike(connection: Connection) -> str:
+            victim.pause()
+            return "hold"
+
+        evidence = await n.spring("produce_before", [victim.label], strike)
+    await asyncio.sleep(PATIENCE_SECONDS + 1)
+    victim.resume()
+    return evidence
+
+
+@kind()
 async def rebalance_storm(n: Nemesis) -> dict[str, Any]:
+    """Members join and leave, politely and not, while the others have transactions open."""
     rounds = 5 if n.long else 2
-    evidence = {}
+    open_ = 0
     for turn in range(rounds):
         for name in ("moderation", "counters"):
             extra = n.stack.services.get(f"{name}-9") or await n.stack.add(name, 9)
@@ -162,13 +203,16 @@ async def rebalance_storm(n: Nemesis) -> dict[str, Any]:
                 await asyncio.to_thread(extra.kill if turn % 2 else extra.child.stop)
             else:
                 extra.start()
-        await asyncio.sleep(2.5)
-        evidence = {"point": "transactions open", "owner": str(_open_transactions(n))}
+        for _ in range(50):
+            await asyncio.sleep(0.05)
+            open_ = max(open_, _open_transactions(n))
     for name in ("moderation", "counters"):
         extra = n.stack.services.pop(f"{name}-9")
         n.stack.servers.services.pop(extra.label)
         await asyncio.to_thread(extra.kill)
-    return {**evidence, "owner": "", "point": "joins and leaves"}
+    if not open_:
+        raise Missed("no transaction was open")
+    return {"owner": "", "point": "joins and leaves", "open": open_}
 
 
 def _open_transactions(n: Nemesis) -> int:
