@@ -25,6 +25,7 @@ ROWS: dict[str, Callable[[Ground], Awaitable[list[Figure]]]] = {
     "views": consume.views_row,
     "feed": feed.feed_row,
     "latency": latency.latency_row,
+    "feed_latency": latency.latency_row,
     "ingest": ingest.ingest_row,
     "comments": comments.comments_row,
     "judge": judging.judging_row,
@@ -38,7 +39,7 @@ ROWS: dict[str, Callable[[Ground], Awaitable[list[Figure]]]] = {
     "sse": sse.sse_row,
     "peers": peers.peers_row,
 }
-"""In the order in which they run. A row may answer several figures, named after it."""
+"""In the order in which they run. A measurement may answer several figures, named after it."""
 
 LEFT = ("row", "against", "reached")
 OUT = ROOT / "build" / "bench.json"
@@ -46,8 +47,13 @@ OUT = ROOT / "build" / "bench.json"
 
 def chosen(text: str) -> list[str]:
     names = [name.strip() for name in text.split(",") if name.strip()]
-    # `votes_naive` is measured together with `votes`.
-    rows = [next((row for row in ROWS if name.startswith(row)), name) for name in names]
+
+    def measured(name: str) -> str:
+        """`votes_naive` is measured together with `votes`."""
+        rows = [row for row in ROWS if name == row or name.startswith(f"{row}_")]
+        return max(rows, key=len, default=name)
+
+    rows = [measured(name) for name in names]
     if unknown := [name for name in rows if name not in ROWS]:
         raise SystemExit(f"no such rows: {', '.join(unknown)}; there are {', '.join(ROWS)}")
     wanted = [row for row in ROWS if row in rows] if names else list(ROWS)

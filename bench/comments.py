@@ -7,6 +7,8 @@ from itertools import accumulate
 from pathlib import Path
 from random import Random
 
+import asyncpg
+
 from bench.consume import service
 from bench.figures import Figure, compared
 from bench.ground import Ground, python
@@ -90,6 +92,17 @@ def openings(crowd: Crowd) -> list[tuple[str, bytes]]:
     ]  # fmt: skip
 
 
+async def all_judged(dsn: str, count: int) -> None:
+    """Comments that were refused would cost less than those that rules look at."""
+    connection = await asyncpg.connect(dsn, timeout=10)
+    judged = await connection.fetchval(
+        "SELECT count(*) FROM outcomes WHERE comment <> '' AND result <> 'refused'"
+    )
+    await connection.close(timeout=10)
+    if judged != count:
+        raise SystemExit(f"{judged} of {count} comments were judged: the figure is worth nothing")
+
+
 async def comments_row(ground: Ground) -> list[Figure]:
     count = ground.size(60_000, 3_000)
     crowd = Crowd(discussions=2_000, readers=200_000)
@@ -106,6 +119,7 @@ async def comments_row(ground: Ground) -> list[Figure]:
             ground, "moderation", prefix, dsn, topics.COMMENTS, len(records),
             env={"VECHE_RULES_DIR": str(rules)},
         )  # fmt: skip
+        await all_judged(dsn, count)
         await ground.drop(dsn)
         return rate
 

@@ -108,6 +108,8 @@ async def ask(url: str, **headers: str) -> tuple[httpx.Response, bytes]:
 async def feed_row(ground: Ground) -> list[Figure]:
     seconds = ground.size(8, 1)
     p99s: list[float] = []
+    unchanged: list[float] = []
+    """The share of 304 in each run."""
 
     async with Changing(ground) as reader:
         answer, raw = await ask(reader + PATH)
@@ -138,15 +140,15 @@ async def feed_row(ground: Ground) -> list[Figure]:
 
         async def ours_304() -> float:
             seen = await revalidate(reader)
-            ground.tell(f"feed_read_304: answers {seen.statuses}")
+            unchanged.append(seen.statuses.get(304, 0) / sum(seen.statuses.values()))
             return seen.per_second
 
         with constant(ground, answer, raw, buffer=SOCKET_BUFFER) as beside:
             full = await ground.alternate(
                 "feed_read", {"veche": ours, "constant": lambda: rate(read(beside))}
             )
-        unchanged = await ask_unchanged(reader + PATH)
-        with constant(ground, unchanged, b"", buffer=SOCKET_BUFFER) as beside:
+        same = await ask_unchanged(reader + PATH)
+        with constant(ground, same, b"", buffer=SOCKET_BUFFER) as beside:
             again = await ground.alternate(
                 "feed_read_304",
                 {"veche": ours_304, "constant": lambda: rate(revalidate(beside))},
@@ -160,7 +162,7 @@ async def feed_row(ground: Ground) -> list[Figure]:
         compared("feed_read", "requests/s", full["veche"], beside_said, full["constant"], 0.85,
                  bytes=len(raw), coding=answer.headers.get("content-encoding", "")),
         compared("feed_read_304", "requests/s", again["veche"], beside_said, again["constant"],
-                 0.85),
+                 0.85, share_of_304=round(min(unchanged), 3)),
         Figure("feed_p99", Sample(p99s).median, "ms", 5.0, better="low",
                extra={"connections": 16, "spread": list(Sample(p99s).spread)}),
     ]  # fmt: skip

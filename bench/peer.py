@@ -18,7 +18,8 @@ class Peer(Protocol):
         """A request for another comment in another thread."""
 
     def vote(self) -> bytes:
-        """A request for a vote on one comment, always the same, by another reader each time."""
+        """A request for a vote by another reader each time, on one comment as long as it takes any
+        more."""
 
     async def thread(self) -> list[bytes]:
         """The requests that together read the thread of `fill`."""
@@ -28,4 +29,4 @@ class Peer(Protocol):
     async def count_comments(self) -> int: ...
 
     async def count_votes(self) -> int:
-        """Votes that the one comment shows."""
+        """Votes that the comments voted on show."""

@@ -30,6 +30,8 @@ trusted-proxies = 127.0.0.1
 [guard]
 enabled = false
 """
+VOTES_A_COMMENT = 100
+"""Isso accepts more than 142 votes on a comment and keeps 142: a limit, not a loss."""
 
 
 class Isso:
@@ -40,7 +42,8 @@ class Isso:
         self.url = url
         self._database = database
         self._numbers = itertools.count()
-        self._voted = 1
+        self._comments: list[int] = []
+        self._votes = itertools.count()
 
     def _new(self, uri: str) -> bytes:
         number = next(self._numbers)
@@ -66,15 +69,17 @@ class Isso:
                 )
                 answer.raise_for_status()
                 client.cookies.clear()  # it sets one per comment
-                self._voted = answer.json()["id"]
+                self._comments.append(answer.json()["id"])
 
     def create(self) -> bytes:
         return self._new("/other/")
 
     def vote(self) -> bytes:
+        number = next(self._votes)
+        voted = self._comments[number // VOTES_A_COMMENT % len(self._comments)]
         return request(
-            "POST", f"{self.url}/id/{self._voted}/like", b"{}", content_type="application/json",
-            x_forwarded_for=self._reader(300_000 + next(self._numbers)),
+            "POST", f"{self.url}/id/{voted}/like", b"{}", content_type="application/json",
+            x_forwarded_for=self._reader(300_000 + number),
         )  # fmt: skip
 
     async def thread(self) -> list[bytes]:
@@ -87,7 +92,7 @@ class Isso:
         return self._one("SELECT count(*) FROM comments")
 
     async def count_votes(self) -> int:
-        return self._one(f"SELECT likes FROM comments WHERE id = {self._voted}")
+        return self._one("SELECT coalesce(sum(likes), 0) FROM comments")
 
     def _one(self, query: str) -> int:
         with sqlite3.connect(self._database) as connection:

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench import chart, document
+from bench import chart, document, peers
+from bench.__main__ import chosen
 from bench.figures import Figure, Sample, compared, merged, percentile, rounded
 
 MEMBERS = {"name", "value", "unit", "against", "against_value", "ratio", "target", "reached"}
@@ -92,3 +93,37 @@ def test_the_document_takes_figures_between_its_marks_only() -> None:
     assert "| `votes` | 800 votes/s |" in written
     assert "old" not in written
     assert document.put(written, merged([], [votes(800, 1_000)])) == written
+
+
+@pytest.mark.parametrize(
+    ("asked", "measured"),
+    [
+        ("votes", ["votes"]),
+        ("votes_naive,views", ["votes", "views"]),
+        ("feed_read_304", ["feed"]),
+        ("feed_latency", ["feed_latency"]),
+        ("latency_sse,feed_read", ["feed", "latency"]),
+        ("growth_discussions", ["growth"]),
+        ("peers_isso_vote,peers", ["peers"]),
+        ("judge_p99,hostile", ["judge"]),
+    ],
+)
+def test_rows_are_chosen_by_the_names_of_their_figures(asked: str, measured: list[str]) -> None:
+    assert chosen(asked) == measured
+
+
+@pytest.mark.parametrize("asked", ["vote", "votesx", "nothing", "votes,lateness"])
+def test_a_row_that_is_not_there_is_named(asked: str) -> None:
+    with pytest.raises(SystemExit, match=asked.rpartition(",")[2]):
+        chosen(asked)
+
+
+def test_peers_are_as_good_as_the_weakest_comparison() -> None:
+    def beside(name: str, ours: float, target: float) -> Figure:
+        return compared(name, "/s", Sample([ours]), "isso", Sample([100.0]), target)
+
+    many = [beside("peers_isso_create", 900, 10), beside("peers_isso_latest", 400, 3)]
+    assert peers.weakest(many).row() | {"weakest": "peers_isso_create"} == peers.weakest(many).row()
+    assert peers.weakest(many).name == "peers"
+    assert peers.weakest(many).reached is False
+    assert peers.weakest(many[1:]).reached is True
