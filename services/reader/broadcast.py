@@ -149,8 +149,9 @@ class Broadcaster:
         finally:
             SSE_CLIENTS.labels(self._stream).dec()
             channel.subscribers.discard(subscriber)
-            if not channel.subscribers:
-                self._channels.pop(key, None)
+            # Who was dropped leaves late: another channel may be there by now.
+            if not channel.subscribers and self._channels.get(key) is channel:
+                del self._channels[key]
 
     async def publish(self, key: str, version: Version, chunk: bytes) -> None:
         """To all who listen now. Versions of one key one after another: await each."""

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import MutableMapping
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -199,6 +200,21 @@ async def test_history_gives_what_was_missed_and_forgets_what_is_too_old() -> No
         assert channel.since(Version(1, HISTORY - 2)) == b"<%d><%d>" % (HISTORY - 1, HISTORY)
         assert channel.since(Version(1, 0)) is None
         assert channel.since(Version(9, 9)) is None
+
+
+async def test_who_was_dropped_takes_no_newcomers_channel_along() -> None:
+    """It leaves late: the last of its channel is gone, and somebody has come back."""
+    broadcaster = Broadcaster("feed", 1)
+    with ExitStack() as slow, ExitStack() as new:
+        with broadcaster.subscribe("k") as (_, well):
+            slow.enter_context(broadcaster.subscribe("k"))
+            for number in range(2):
+                await broadcaster.publish("k", Version(1, number), b"<%d>" % number)
+                well.take()
+        _, newcomer = new.enter_context(broadcaster.subscribe("k"))
+        slow.close()
+        await broadcaster.publish("k", Version(1, 2), b"<2>")
+        assert newcomer.take() == b"<2>"
 
 
 async def test_who_holds_a_newer_version_is_offered_none_that_is_older() -> None:
