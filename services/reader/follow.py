@@ -5,25 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import datetime
-from typing import Protocol
+from typing import Any
 
 from services.core import metrics
 from services.core.consume.tail import Tail
+from services.reader.shelf import Shelf
 
 Apply = Callable[[str, bytes | None, datetime], None]
 """(key, value, recorded_at) of one record."""
 
 _RECORDS_A_TURN = 200
 """Requests are served between so many records while a topic is read from its beginning."""
-
-
-class Shelf(Protocol):
-    """Where records are kept."""
-
-    @property
-    def bytes(self) -> int: ...
-
-    def __len__(self) -> int: ...
 
 
 class Followed:
@@ -34,7 +26,7 @@ class Followed:
         tail: Tail,
         topic: str,
         apply: Apply,
-        kept: Shelf,
+        kept: Shelf[Any],
         clock: Callable[[], float],
         now: Callable[[], datetime],
     ) -> None:

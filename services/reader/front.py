@@ -110,7 +110,7 @@ class Front:
             if kept is None or kept.strip.state == "removed":
                 return None
             age = self._parts.freshness.strips_age_seconds()
-            return kept.rendered, age, _STRIP_SECONDS, _STRIP_UNCHANGED_SECONDS
+            return kept, age, _STRIP_SECONDS, _STRIP_UNCHANGED_SECONDS
         return None
 
     def _feed(self, key: str) -> tuple[Rendered, int, Any, Any]:

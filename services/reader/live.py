@@ -84,7 +84,7 @@ class Live:
         if not self._strips.put(key, strip, recorded_at):
             return
         if self._discussion_streams.channel(key):
-            comments = _changes(strip, before.strip.version if before else None)
+            comments = _changes(strip, before.version if before else None)
             waiting = self._pending.get(key)
             self._pending[key] = (
                 waiting.then(strip, comments) if waiting else Changed(strip, comments)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from msgspec.structs import asdict
 
 from services.core import codec
-from services.core.events import Feed, Strip
+from services.core.events import Feed, Strip, Version
 from services.reader.rendered import Rendered
 
 SPARE = 0.1
@@ -18,12 +17,20 @@ SPARE = 0.1
 MAX_FEEDS = 10_000
 MAX_FEED_BYTES = 256 * 1024 * 1024
 """JSON of all feeds: 50 KB each where they are full; most sections' are far shorter."""
+MAX_STRIP_BYTES = 128 * 1024 * 1024
+"""JSON of all strips: about 1 KB each."""
+
+K = TypeVar("K", bound=Rendered)
 
 
-@dataclass(frozen=True, slots=True)
-class KeptStrip:
-    strip: Strip
-    rendered: Rendered
+class KeptStrip(Rendered):
+    """A strip as readers see it, and as it was published."""
+
+    __slots__ = ("strip",)
+
+    def __init__(self, strip: Strip, published_at: datetime) -> None:
+        super().__init__(strip.version, published_at, codec.encode(strip_shown(strip)))
+        self.strip = strip
 
 
 def strip_shown(strip: Strip) -> dict[str, Any]:
@@ -31,10 +38,6 @@ def strip_shown(strip: Strip) -> dict[str, Any]:
     shown = asdict(strip)
     del shown["changed_comments"]
     return shown
-
-
-def render_strip(strip: Strip, published_at: datetime) -> KeptStrip:
-    return KeptStrip(strip, Rendered(strip.version, published_at, codec.encode(strip_shown(strip))))
 
 
 class Loaded:
@@ -49,19 +52,14 @@ class Loaded:
         return self._was
 
 
-class Feeds:
-    """The newest `bound` feeds by the time of their record, by `site/feed/language/section`.
+class Shelf(Generic[K]):
+    """The newest snapshots by the time of their record: at most `bound`, of `bound_bytes` of JSON.
 
-    None while they are read. Portals invent sections as they like, so there is a bound.
+    None is shown while they are read.
     """
 
-    def __init__(
-        self,
-        caught_up: Callable[[], bool] = lambda: True,
-        bound: int = MAX_FEEDS,
-        bound_bytes: int = MAX_FEED_BYTES,
-    ) -> None:
-        self._kept: dict[str, Rendered] = {}
+    def __init__(self, bound: int, bound_bytes: int, caught_up: Callable[[], bool]) -> None:
+        self._kept: dict[str, K] = {}
         self._loaded = Loaded(caught_up)
         self._bound = bound
         self._bound_bytes = bound_bytes
@@ -73,83 +71,69 @@ class Feeds:
     def __len__(self) -> int:
         return len(self._kept)
 
-    def newest(self, key: str) -> Rendered | None:
+    def newest(self, key: str) -> K | None:
         """What was read so far, be it long past."""
         return self._kept.get(key)
 
-    def get(self, key: str) -> Rendered | None:
+    def get(self, key: str) -> K | None:
         return self._kept.get(key) if self._loaded else None
-
-    def put(self, key: str, feed: Feed, published_at: datetime) -> bool:
-        """False where this version, or a higher one, is here already."""
-        kept = self._kept.get(key)
-        if kept is not None and kept.version >= feed.version:
-            return False
-        self.drop(key)
-        rendered = self._kept[key] = Rendered(feed.version, published_at, codec.encode(feed))
-        self.bytes += len(rendered.body)
-        if (
-            len(self._kept) > self._bound * (1 + SPARE)
-            or self.bytes > self._bound_bytes * (1 + SPARE)
-        ):  # fmt: skip
-            self._evict()
-        return True
 
     def drop(self, key: str) -> None:
         if (gone := self._kept.pop(key, None)) is not None:
             self.bytes -= len(gone.body)
 
+    def _put(self, key: str, version: Version, make: Callable[[], K]) -> bool:
+        """False where this version, or a higher one, is here already."""
+        kept = self._kept.get(key)
+        if kept is not None and kept.version >= version:
+            return False
+        self.drop(key)
+        made = self._kept[key] = make()
+        self.bytes += len(made.body)
+        if self._exceeds(1 + SPARE):
+            self._evict()
+        return True
+
+    def _exceeds(self, share: float) -> bool:
+        return len(self._kept) > self._bound * share or self.bytes > self._bound_bytes * share
+
     def _evict(self) -> None:
         self.whole = False
         for key in sorted(self._kept, key=lambda key: self._kept[key].published_at):
-            if len(self._kept) <= self._bound and self.bytes <= self._bound_bytes:
+            if not self._exceeds(1):
                 return
             self.drop(key)
 
 
-class Strips:
-    """The newest `bound` strips by the time of their record, by `site/discussion`.
+class Feeds(Shelf[Rendered]):
+    """By `site/feed/language/section`. Portals invent sections as they like: hence the bounds."""
 
-    None while they are read: Postgres answers instead.
-    """
+    def __init__(
+        self,
+        caught_up: Callable[[], bool] = lambda: True,
+        bound: int = MAX_FEEDS,
+        bound_bytes: int = MAX_FEED_BYTES,
+    ) -> None:
+        super().__init__(bound, bound_bytes, caught_up)
 
-    def __init__(self, bound: int, caught_up: Callable[[], bool] = lambda: True) -> None:
-        self._kept: dict[str, KeptStrip] = {}
-        self._loaded = Loaded(caught_up)
-        self._bound = bound
-        self.bytes = 0
-        """JSON of what is kept."""
-        self.whole = True
-        """Nothing was ever left out: what is not here was not published."""
+    def put(self, key: str, feed: Feed, published_at: datetime) -> bool:
+        """False where this version, or a higher one, is here already."""
+        return self._put(
+            key, feed.version, lambda: Rendered(feed.version, published_at, codec.encode(feed))
+        )
 
-    def __len__(self) -> int:
-        return len(self._kept)
 
-    def newest(self, key: str) -> KeptStrip | None:
-        """What was read so far, be it long past."""
-        return self._kept.get(key)
+class Strips(Shelf[KeptStrip]):
+    """By `site/discussion`. Postgres answers for those that are not here."""
 
-    def get(self, key: str) -> KeptStrip | None:
-        return self._kept.get(key) if self._loaded else None
+    def __init__(
+        self,
+        bound: int,
+        caught_up: Callable[[], bool] = lambda: True,
+        bound_bytes: int = MAX_STRIP_BYTES,
+    ) -> None:
+        super().__init__(bound, bound_bytes, caught_up)
 
     def put(self, key: str, strip: Strip, published_at: datetime) -> bool:
         """False where this version, or a higher one, is here already."""
-        kept = self._kept.get(key)
-        if kept is not None and kept.strip.version >= strip.version:
-            return False
-        self.drop(key)
-        kept = self._kept[key] = render_strip(strip, published_at)
-        self.bytes += len(kept.rendered.body)
-        if len(self._kept) > self._bound * (1 + SPARE):
-            self._evict()
-        return True
-
-    def drop(self, key: str) -> None:
-        if (gone := self._kept.pop(key, None)) is not None:
-            self.bytes -= len(gone.rendered.body)
-
-    def _evict(self) -> None:
-        self.whole = False
-        by_age = sorted(self._kept, key=lambda key: self._kept[key].rendered.published_at)
-        for key in by_age[: len(by_age) - self._bound]:
-            self.drop(key)
+        return self._put(key, strip.version, lambda: KeptStrip(strip, published_at))

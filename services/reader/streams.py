@@ -83,7 +83,7 @@ async def discussion_stream(
     kept = parts.strips.get(key) or await strip_if_written(parts, key)
     held = await believed(
         version_held(said),
-        kept.strip.version if kept else None,
+        kept.version if kept else None,
         key,
         partial(_strip_written, parts, key),
         parts.written,
@@ -91,10 +91,10 @@ async def discussion_stream(
 
     def first(channel: Channel) -> tuple[Version | None, bytes]:
         newest = parts.strips.get(key) or kept
-        if newest is None or (held is not None and held >= newest.strip.version):
+        if newest is None or (held is not None and held >= newest.version):
             return held, b""
-        version = newest.strip.version
-        strip = event("strip", newest.rendered.body, str(version))
+        version = newest.version
+        strip = event("strip", newest.body, str(version))
         # The comments of this version may still be on their way to the streams.
         before = Version(version.incarnation, version.number - 1)
         if not said:
@@ -138,4 +138,4 @@ async def _feed_written(parts: Parts, key: str) -> Version | None:
 
 async def _strip_written(parts: Parts, key: DiscussionKey) -> Version | None:
     kept = await strip_if_written(parts, key)
-    return kept.strip.version if kept else None
+    return kept.version if kept else None

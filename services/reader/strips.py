@@ -15,7 +15,7 @@ from services.reader.names import discussion_key, unknown_discussion
 from services.reader.parts import Parts
 from services.reader.reading import reading
 from services.reader.rendered import Encoded
-from services.reader.shelf import KeptStrip, render_strip, strip_shown
+from services.reader.shelf import KeptStrip, strip_shown
 
 router = APIRouter(prefix="/v1/sites/{site}")
 
@@ -25,7 +25,7 @@ MAX_COUNTERS = 100
 @router.get("/discussions/{discussion}", name="discussion")
 async def discussion(request: Request, site: str, discussion: str) -> Response:
     kept = await strip_of(parts_of(request), discussion_key(site, discussion))
-    return public(request, Encoded(kept.rendered.body, _version_said(kept.strip)))
+    return public(request, Encoded(kept.body, _version_said(kept.strip)))
 
 
 @router.get("/counters", name="counters")
@@ -85,7 +85,7 @@ def _knows_all(parts: Parts) -> bool:
 async def strip_if_written(parts: Parts, key: DiscussionKey) -> KeptStrip | None:
     async with reading(parts.pool) as connection:
         strip = (await threads.strips(connection, [key])).get(key)
-    return render_strip(strip, parts.now()) if strip else None
+    return KeptStrip(strip, parts.now()) if strip else None
 
 
 async def version_of(parts: Parts, key: DiscussionKey) -> str:
@@ -102,7 +102,7 @@ async def version_of(parts: Parts, key: DiscussionKey) -> str:
             state = await threads.discussion_state(connection, key)
     if state is None or state == "removed":
         raise unknown_discussion()
-    return str(kept.strip.version) if kept else ""
+    return str(kept.version) if kept else ""
 
 
 def _version_said(strip: Strip) -> list[tuple[bytes, bytes]]:

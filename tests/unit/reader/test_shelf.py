@@ -71,6 +71,18 @@ def test_feeds_are_bounded_in_bytes_too() -> None:
     assert not feeds.whole
 
 
+def test_strips_are_bounded_in_bytes_too() -> None:
+    one = Strips(1_000)
+    one.put("k", a_strip(), T0)
+    strips = Strips(1_000, bound_bytes=one.bytes * 10)
+    for number in range(100):
+        strips.put(f"k{number}", a_strip(), T0 + timedelta(seconds=number))
+    assert strips.bytes == one.bytes * len(strips) <= one.bytes * 11
+    assert strips.get("k99") is not None
+    assert strips.get("k0") is None
+    assert not strips.whole
+
+
 def test_bytes_are_those_of_what_is_kept() -> None:
     feeds, strips = Feeds(), Strips(10)
     for number in range(50):
@@ -90,4 +102,4 @@ def test_readers_do_not_see_which_comments_changed() -> None:
     strips.put("k", a_strip(changed_comments=["c1"]), T0)
     kept = strips.get("k")
     assert kept is not None
-    assert b"changed_comments" not in kept.rendered.body
+    assert b"changed_comments" not in kept.body
