@@ -50,8 +50,8 @@ class Places:
         return away("all streams are taken; poll, or come back later", seconds=(5, 30))
 
 
-def _nobody() -> None:
-    """Nobody writes yet."""
+def nobody() -> None:
+    """Nobody writes: not yet, or no more."""
 
 
 class Subscriber:
@@ -68,7 +68,7 @@ class Subscriber:
         self._bound = bound
         # Short where it is full, and nearly always empty: a deque would be ten times as large.
         self._waiting: list[bytes] = []
-        self._wake: Callable[[], object] = _nobody
+        self._wake: Callable[[], object] = nobody
         self.dropped = False
         self.ended = False
         """Nothing comes behind what waits already."""

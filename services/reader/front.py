@@ -152,12 +152,12 @@ class Front:
                 message["headers"] = [*message["headers"], *allowed]
             await send(message)
 
-        scope["extensions"] = {
-            **scope.get("extensions", {}), SEND: send, ABORT: _abort_of(send),
-        }  # fmt: skip
+        # The server's cycle of this request holds the scope: what holds the cycle must not stay.
+        extensions = {**scope.get("extensions", {}), SEND: send, ABORT: _abort_of(send)}
+        scope = {**scope, "extensions": extensions}
         if scope["method"] == "HEAD":
             # The server leaves the body out by the method of its own scope.
-            scope = {**scope, "method": "GET"}
+            scope["method"] = "GET"
         await self._routes(scope, receive, watched)
         route = getattr(scope.get("route"), "name", "none")
         if not route.endswith("stream"):

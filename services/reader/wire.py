@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Generator, MutableMapping
 from typing import Any
 
 from services.core.headers import SECURITY, Headers
-from services.reader.broadcast import Subscriber, retry
+from services.reader.broadcast import Subscriber, nobody, retry
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
@@ -117,6 +117,8 @@ class _Writer:
 
     def stop(self) -> None:
         self._reading = None
+        # Both would keep each other, and the connection, until Python's collector comes by.
+        self._subscriber.when_woken(nobody)
         if self._heart is not None:
             self._heart.cancel()
         if self._slow is not None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import MutableMapping
 from contextlib import ExitStack
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 from services.core.events import Version
 from services.core.metrics import SSE_DROPPED
 from services.core.problems import Problem
-from services.reader.broadcast import HISTORY, WRITES_A_TURN, Broadcaster, Places, event
+from services.reader.broadcast import HISTORY, WRITES_A_TURN, Broadcaster, Places, Subscriber, event
 from services.reader.wire import ABORT, HEADERS, HEARTBEAT, serve
 
 
@@ -177,6 +178,22 @@ async def test_a_quiet_stream_has_a_heartbeat() -> None:
         await client.until(HEARTBEAT)
         client.gone.set()
     assert client.got.startswith(b"retry: ")
+
+
+async def test_a_stream_that_ended_does_not_wait_for_the_collector() -> None:
+    """It would hold its connection until then."""
+    broadcaster = Broadcaster("feed", 4)
+    client = Client()
+    gc.collect()
+    gc.disable()
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(client.read(broadcaster, "k"))
+            await client.until(b"retry")
+            client.gone.set()
+        assert not any(isinstance(kept, Subscriber) for kept in gc.get_objects())
+    finally:
+        gc.enable()
 
 
 async def test_streams_end_when_the_process_stops() -> None:
