@@ -132,7 +132,7 @@ async def load(
     for client in clients:
         client.counting = True
         client.until = began + seconds
-    await asyncio.wait_for(asyncio.gather(*(client.ended for client in clients)), seconds + 30)
+    await asyncio.wait_for(asyncio.gather(*(client.ended for client in clients)), seconds + 120)
     seen.seconds = time.perf_counter() - began
     return seen
 

@@ -104,7 +104,7 @@ async def all_judged(dsn: str, count: int) -> None:
 
 
 async def comments_row(ground: Ground) -> list[Figure]:
-    count = ground.size(60_000, 3_000)
+    count = ground.size(60_000, 12_000)
     crowd = Crowd(discussions=2_000, readers=200_000)
     random = Random(2)
     texts = prose(random, count)
