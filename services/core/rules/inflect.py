@@ -17,6 +17,16 @@ if TYPE_CHECKING:
 Language = Literal["ru", "en"]
 
 _DECLINED = frozenset({"NOUN", "ADJF", "PRTF", "NPRO"})
+_UNLISTED = frozenset({
+    "a", "an", "the", "and", "or", "nor", "but", "if", "of", "to", "in", "on", "at", "by", "for",
+    "from", "with", "as", "is", "it", "he", "she", "we", "you", "my", "his", "her", "our", "your",
+    "not", "no", "so", "me", "us", "him", "them", "this", "that", "than", "cannot", "because",
+    "although", "until", "unless", "against", "among", "amongst", "amid", "beneath", "beside",
+    "during", "into", "onto", "toward", "upon", "every", "three", "four", "five", "six", "seven",
+    "eight", "nine", "ten", "ok", "hi", "hey", "oh", "per", "versus", "lest", "whereas", "albeit",
+    "shiite",
+})  # fmt: skip
+"""English words that lemminflect has no lemma for."""
 
 
 def language_of(word: str) -> Language:
@@ -39,11 +49,20 @@ def forms(word: str, language: Language | None = None) -> frozenset[str]:
 @lru_cache(maxsize=65_536)
 def known(word: str) -> bool:
     """Whether the folded word, as it is, stands in the dictionary of its alphabet's language."""
+    if word in _UNLISTED:
+        return True
     if language_of(word) == "ru":
         return bool(_morphology().word_is_known(word)) or any(
             parse.is_known for parse in _morphology().parse(word)
         )
     return bool(_lemmas(word))
+
+
+def is_base(word: str) -> bool:
+    """Whether the folded Russian word is the base form of a word in the dictionary."""
+    return any(
+        parse.is_known and _folded(parse.normal_form) == word for parse in _morphology().parse(word)
+    )
 
 
 def _russian(word: str) -> Iterable[str]:

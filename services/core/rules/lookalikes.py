@@ -8,6 +8,7 @@ letters of the Russian or the English alphabet, with the class of the disguise.
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterator
 
 from services.core.rules.lookalikes_data import LOOKALIKES
 
@@ -43,7 +44,7 @@ _OTHER_CYRILLIC = {
     "ѓ": "г", "қ": "кk", "ҝ": "кk", "ҡ": "кk", "ө": "оo", "ү": "уyv", "ұ": "уy", "ң": "нh",
     "ғ": "гf", "ә": "аэae", "һ": "хh", "ҳ": "хx", "җ": "ж", "ҙ": "з", "ӏ": "лli", "ԁ": "дd",
     "ԝ": "шw", "ԛ": "q", "ӑ": "аa", "ӓ": "аa", "ӧ": "оo", "ӱ": "уy", "ӂ": "ж", "ӣ": "и", "ѵ": "v",
-    "ӊ": "н", "ӎ": "м", "ҫ": "сc", "ѐ": "еe", "ѝ": "и", "ӥ": "и", "ӗ": "е", "ң́": "н",
+    "ӊ": "н", "ҥ": "н", "ӎ": "м", "ҫ": "сc", "ѐ": "еe", "ѝ": "и", "ӥ": "и", "ӗ": "е", "ң́": "н",
 }  # fmt: skip
 
 # Greek letters and signs that stand for Cyrillic ones, and what the sources do not have.
@@ -51,7 +52,7 @@ _OTHER = {
     "λ": "л", "δ": "дd", "π": "пp", "φ": "ф", "γ": "гy", "ω": "шw", "ξ": "зe", "∆": "да",
     "σ": "оo", "ε": "еэe", "ζ": "з", "θ": "оo", "ψ": "", "η": "n", "ν": "v", "υ": "u",
     "μ": "мu", "ħ": "нh", "ß": "вb",
-    "æ": "e", "ø": "оo", "đ": "d", "ł": "лl", "ð": "d", "þ": "p",
+    "æ": "e", "ø": "оo", "đ": "d", "ł": "лl", "ð": "d", "þ": "pр", "០": "oо",
     "š": "ш", "č": "ч", "ž": "ж", "ŝ": "щ", "â": "я", "û": "ю", "è": "э", "ë": "е", "ĉ": "ч",
     "ʹ": "ь", "ʺ": "ъ", "ʼ": "ьъ", "⭕": "oо", "×": "xх", "❌": "xх", "ᴨ": "п", "ᴩ": "р", "ᴧ": "л",
     "ᴦ": "г", "ᴫ": "л", "ⲡ": "п", "ꛛ": "п", "ⲃ": "bв", "ⲓ": "i", "ⲽ": "w", "ⳏ": "pр", "ϸ": "pр",
@@ -62,6 +63,7 @@ _OTHER = {
 }  # fmt: skip
 
 _OTHER |= {chr(0x1F1E6 + n): letter for n, letter in enumerate(LATIN)}  # of flags
+_OTHER |= {chr(0x1CCD6 + n): letter for n, letter in enumerate(LATIN)}  # outlined capitals
 
 _LEET = {
     "0": "oо", "1": "iиlл", "2": "zз", "3": "eзэе", "4": "aча", "5": "sс", "6": "bбg", "7": "tтг",
@@ -76,7 +78,8 @@ _LEET_ROWS = {
     "/\\": "aлаd", "/-\\": "aа", "/_\\": "aд", "|-|": "hн", "|{": "kк", "|<": "kк", "1<": "kк",
     "l<": "kк", "i<": "kк", "|к": "к", "}|{": "ж", ">|<": "ж", "}i{": "ж", "}1{": "ж", ">i<": "ж",
     ">1<": "ж", "}{": "xхж", "><": "xхж", ")(": "xхж", ")|(": "ж", "]|[": "ж", "*|*": "ж",
-    "()": "oо", "[]": "oо", "{}": "oо", "<>": "oо", "|)": "d", "|>": "dpр", "[)": "d", "|]": "d",
+    "()": "oо", "[]": "oо", "{}": "oо", "<>": "oо", "|)": "dд", "|>": "dpр", "[)": "dд", "|]": "dд",
+    "|(": "kк", "io": "ю", "lli": "ш", "ll,": "ц", "lli,": "щ", "qp": "ф", "|/|`": "й",
     "|_|": "uц", "(_)": "u", "l_l": "u", "|_": "l", "\\/": "v", "\\/\\/": "w", "|=": "f",
     "|o": "юp", "|о": "юр", "|0": "ю", "1o": "ю", "1о": "ю", "10": "ю", "|*": "p", "|°": "p",
     "|3": "bв", "13": "bв", "|8": "b", "ьi": "ы", "ь|": "ы", "ь1": "ы", "ьl": "ы", "ьі": "ы",
@@ -86,7 +89,7 @@ _LEET_ROWS = {
     "9i": "я", "9|": "я", "91": "я", "9l": "я", "|-o": "ю", "|-0": "ю", "|-о": "ю", "i-o": "ю",
     "(|)": "ф", "<|>": "ф", "0|0": "ф", "o|o": "ф", "о|о": "ф", "_|": "j", "vv": "w", "rn": "m",
     "|`": "г", "|~": "г", "|-": "гf", "-/": "ч", "4т": "чт", "'|'": "т", "-|-": "tт", "']['": "т",
-    "cl": "d", "ph": "f", "|2": "rя", "|?": "r", "|\\": "n", "/\\|": "я", "'/": "у", "`/": "yу",
+    "cl": "d", "ph": "f", "|2": "rяр", "|?": "r", "|\\": "n", "/\\|": "я", "'/": "у", "`/": "yу",
     "э|": "я", "=|": "э", "}|": "", "3/": "з", "5/": "", "кс": "x", "i)": "d", "l)": "d", "1)": "d",
     "|-/": "", "[-]": "н", "(-)": "н", "]-[": "hн", "}-{": "hн", ")-(": "hн", "/-/": "hн",
 }  # fmt: skip
@@ -138,8 +141,12 @@ _SPELLED = str.maketrans(
         "я": "ya",
     }
 )
-_DIGITS_TO_CYRILLIC = str.maketrans("0134689іѕ", "оизчбвдис")
-_DIGITS_TO_LATIN = str.maketrans("013457іѕј", "oieastisj")
+_DIGITS_TO_CYRILLIC = str.maketrans("013456789іѕ", "оизчсбтвдис")
+_DIGITS_TO_LATIN = str.maketrans("0123456789іѕј", "oizeasbtbgisj")
+_LATIN_OF = {ord(one): letter for letter in LATIN for one in LOOKALIKES[letter]}
+_CYRILLIC_OF = {one: _ALIKE[letter][0] for one, letter in _LATIN_OF.items() if letter in _ALIKE}
+_ALL_TO_LATIN = _LATIN_OF | _DIGITS_TO_LATIN | _VISUAL_TO_LATIN
+_ALL_TO_CYRILLIC = _CYRILLIC_OF | _DIGITS_TO_CYRILLIC | _VISUAL_TO_CYRILLIC
 _DIGRAPHS = (("shch", "щ"), ("sch", "щ"), ("sh", "ш"), ("zh", "ж"), ("ch", "ч"), ("kh", "х"),
              ("ts", "ц"), ("ya", "я"), ("yu", "ю"), ("yo", "е"))  # fmt: skip
 _SOUND_TO_CYRILLIC = str.maketrans("abcdefghijklmnoprstuvwxyz", "абцдефгхийклмнопрстуввхыз")
@@ -172,6 +179,15 @@ def one_alphabet(word: str) -> tuple[str, ...]:
         by_sound.translate(_DIGITS_TO_CYRILLIC).translate(_SOUND_TO_CYRILLIC),
     )
     return tuple(dict.fromkeys(readings))
+
+
+def in_one_alphabet(word: str) -> Iterator[tuple[str, int]]:
+    """A mixture of alphabets and digits, all in Latin letters and all in Cyrillic ones."""
+    how = LEET if any(map(str.isdigit, word)) else LOOKS
+    yield word.translate(_ALL_TO_LATIN), how
+    yield word.translate(_ALL_TO_CYRILLIC), how
+    if "4" in word:
+        yield word.replace("4", "а").translate(_ALL_TO_CYRILLIC), how
 
 
 def _sight() -> Table:
@@ -226,10 +242,10 @@ def _by_first(table: dict[str, Letters]) -> Table:
 
 
 _LOOK_ALIKE = str.maketrans(
-    dict(zip("авгдеикмнопрстухцьэяшщзlv", "abrdeukmhonpctyxubeywwziu", strict=True))
-    | {"л": "ji", "ы": "bi", "ю": "io", "я": "r", "й": "u", "б": "b"}
+    dict(zip("авгдеикмнопрстухцьъэяшщзlvg", "abrdeukmhonpctyxubbeywwziud", strict=True))
+    | {"л": "ji", "ы": "bi", "ю": "io", "я": "r", "й": "u", "б": "b", "ф": "qp"}
 )
-_UNLIKE = frozenset("жфчъ")
+_UNLIKE = frozenset("жч")
 
 
 def looks(word: str) -> str:
@@ -244,4 +260,8 @@ def looks(word: str) -> str:
 
 SIGHT = _sight()
 SOUND = _sound()
+SIGHT_MASKED: Table = SIGHT | {
+    mask: (*SIGHT.get(mask, ()), (mask, tuple((letter, MASKED) for letter in LATIN + CYRILLIC)))
+    for mask in "*#@$%•"
+}
 SAME: Table = {letter: ((letter, ((letter, 0),)),) for letter in LATIN + CYRILLIC}

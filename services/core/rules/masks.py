@@ -8,18 +8,25 @@ from typing import NamedTuple
 
 from services.core.rules.inflect import known
 from services.core.rules.listed import Hit, Listed
-from services.core.rules.lookalikes import MASKED, REPEATED, one_alphabet
+from services.core.rules.lookalikes import MASKED, REPEATED, SIGHT_MASKED, one_alphabet
 from services.core.rules.pieces import LINK
 from services.core.rules.remembered import LONGEST
-from services.core.rules.spelling import WILDCARD, Spelled, Trie
+from services.core.rules.slips import VOWELS
+from services.core.rules.spelling import WILDCARD, Spelled, Steps, Trie, walk
 
 MASKS = "*#_?%&@$^~+=×•■█░●○◦…✱∗✲❌⭐"
 SOFT = frozenset(".-–—'’`|/\\:;,!\"")
 """Signs that mostly stand between words: masks only within what would else be no words."""
 _ROW = re.compile(f"{WILDCARD}+")
 _LONG_RUN = re.compile(r"([^\x00])\1{2,}")
-_VOWELS = frozenset("aeiouyаеиоуыэюя")
 _PIECE = re.compile(r"[^\W_]{2,}")
+
+
+# What a disguise needs is well below; it bounds what a hostile text can cost.
+_UNDER_STEPS = 3_000
+_UNDER = re.compile(r"(?<![\w*#@$%])[^\W_]+(?:[*#@$%•][^\W_]+)+(?![\w*#@$%])")
+_BARE_MASKS = frozenset("*#")
+"""Signs that mean nothing else within a word."""
 
 
 class _Row(NamedTuple):
@@ -29,6 +36,8 @@ class _Row(NamedTuple):
     seen: str
     """What is seen where only the first or the last letter is masked: must be no word itself."""
     soft: bool
+    bare: bool = False
+    """Whether all masks are of `_BARE_MASKS`."""
 
 
 def is_mask(character: str) -> bool:
@@ -44,6 +53,22 @@ def read_masked(text: str, listed: Listed) -> list[Hit]:
         if fits is not None and not (row.seen and known(row.seen)):
             form, how = fits
             found += listed.hits(Spelled(row.start, row.end, form, how))
+    return found or _read_under(text, listed)
+
+
+def _read_under(text: str, listed: Listed) -> list[Hit]:
+    """A mask or two in a word that is disguised otherwise too: `c1o*n`, `chmo@hnik`."""
+    found: list[Hit] = []
+    for row in _UNDER.finditer(text):
+        start, end = row.span()
+        letters = sum(map(str.isalnum, row[0]))
+        if len(row[0]) - letters > 2 or letters < 3 or len(row[0]) > LONGEST:
+            continue
+        for spelled in walk(
+            text, start, listed.trie, SIGHT_MASKED, end.__eq__, Steps(_UNDER_STEPS), stops=False
+        ):
+            if spelled.end == end and len(spelled.form) >= 4 and spelled.how & MASKED:
+                found += listed.hits(spelled)
     return found
 
 
@@ -64,7 +89,7 @@ def _fit(row: _Row, trie: Trie) -> tuple[str, int] | None:
     rows = _ROW.findall(pattern)
     whole = pattern[0] != WILDCARD and pattern[-1] != WILDCARD
     letters = pattern.replace(WILDCARD, "").isalpha()
-    few = hidden <= left or (whole and letters and hidden <= 3)
+    few = hidden <= left or (whole and letters and (hidden <= 3 or row.bare))
     for tried, how in tries:
         for form in _fitting(tried, trie):
             if (few and left >= sure) or (left >= 3 and _only_vowels(tried, form)):
@@ -74,7 +99,7 @@ def _fit(row: _Row, trie: Trie) -> tuple[str, int] | None:
         return next(((form, MASKED) for form in _fitting(_ROW.sub(WILDCARD, pattern), trie)), None)
     if whole and len(rows) == 1 and not row.soft:
         # A row of signs may stand for fewer or more letters than it has.
-        least = 3 if hidden > 1 else 4
+        least = 4 if hidden == 1 else 2 if row.bare and hidden == 3 else 3
         for length in range(1, min(left, hidden + 2) + 1):
             if length != hidden and left >= least:
                 other = pattern.replace(rows[0], WILDCARD * length)
@@ -90,7 +115,7 @@ def _fitting(pattern: str, trie: Trie) -> Iterator[str]:
 
 def _only_vowels(pattern: str, form: str) -> bool:
     return len(pattern) == len(form) and all(
-        letter in _VOWELS for sign, letter in zip(pattern, form, strict=True) if sign == WILDCARD
+        letter in VOWELS for sign, letter in zip(pattern, form, strict=True) if sign == WILDCARD
     )
 
 
@@ -129,17 +154,23 @@ def _in_row(text: str, start: int, end: int) -> Iterator[_Row]:
     if not 2 <= len(inner) <= LONGEST:
         return
     if any(map(is_mask, inner)):
-        yield _Row(first, last, _pattern(inner), "", soft=False)
+        bare = all(sign in _BARE_MASKS for sign in inner if is_mask(sign))
+        yield _Row(first, last, _pattern(inner), "", soft=False, bare=bare)
         # Its first or last letter may be masked too; else the signs are emphasis.
         if first > start:
             yield _Row(first - 1, last, WILDCARD + _pattern(inner), "", soft=False)
         if last < end:
             yield _Row(first, last + 1, _pattern(inner) + WILDCARD, "", soft=False)
-    elif len(inner) >= 4 and inner.isalpha():
+    elif len(inner) >= _least_before(text[last:end]) and inner.isalpha():
         if last < end and first == start:
             yield _Row(first, end, inner + WILDCARD * (end - last), inner, soft=False)
         elif first > start and last == end and text[first - 1] != "@":
             yield _Row(first - 1, last, WILDCARD + inner, inner, soft=False)
+
+
+def _least_before(masks: str) -> int:
+    """How many letters must be left before them, for the end of a word to be masked."""
+    return 2 if len(masks) == 2 and _BARE_MASKS.issuperset(masks) else 4
 
 
 def _pattern(text: str) -> str:

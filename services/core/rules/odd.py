@@ -17,7 +17,9 @@ _MARKS = r"""[-–—,.:;’'"“”„«»()]"""
 _INNER = r"""[-–—,.:;’'"“”„«»]"""
 _ROW = r"(?:[a-z]+|[а-я]+|[0-9]+)"
 _PLAIN = rf"{_MARKS}*{_ROW}(?:{_INNER}+{_ROW})*(?:{_MARKS}|[?!…])*"
-ODD = re.compile(rf"(?<!\S)(?!{_PLAIN}(?!\S))(?=\S*[^\W_]|\S{{4}})\S+")
+_BRACKET = r"\((?!\S*\))|\)\("
+"""What begins a token and may be a letter: `(reep`, `)(am`."""
+ODD = re.compile(rf"(?<!\S)(?:(?={_BRACKET})|(?!{_PLAIN}(?!\S)))(?=\S*[^\W_]|\S{{4}})\S+")
 _UNITS = re.compile(r"[\d.,]+[^\W\d_]{1,2}")
 
 
@@ -48,7 +50,7 @@ def _fair(text: str, spelled: Spelled) -> bool:
     if not any(character.isalpha() for character in written):
         signs = sum(not character.isalnum() for character in written)
         return len(spelled.form) >= 4 and signs >= 2
-    if _UNITS.fullmatch(written) or (written[0] in "([{<" and known(written[1:])):
+    if _UNITS.fullmatch(written) or (written[0] in "([{<" and known(written.lstrip("([{<"))):
         return False
     if len(spelled.form) <= 3 and sum(not character.isalpha() for character in written) > 1:
         return False

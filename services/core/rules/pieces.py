@@ -22,8 +22,11 @@ from services.core.rules.spelling import STOPS, Spelled, Steps, walk
 LookUp: TypeAlias = Callable[[str], tuple[Found, ...]]
 
 # What a disguise needs is well below; they bound what a hostile text can cost.
-_LEAST_GLUED = 5
+_LEAST_GLUED = 4
+_LEAST_BESIDE_A_WORD = 5
 _SPELLED_STEPS = 2_000
+_NEIGHBOURS = ((0, 0), (1, 0), (0, 1), (1, 1), (2, 0), (0, 2))
+"""How many single letters before and after a word that is spelled out may be words of their own."""
 _STOP = "[" + re.escape("".join(sorted(STOPS))) + "]"
 _LETTER = re.compile(r"[^\W_]")
 _RUN_OF_LETTERS = re.compile(r"[^\W_]{2}")
@@ -34,15 +37,11 @@ SPELLED_OUT = re.compile(rf"(?<![^\W_]){_GLYPH}(?:{_STOP}{{1,4}}{_GLYPH}){{2,}}"
 ONE_AT_AN_EDGE = re.compile(rf"^{_STOP}*{_GLYPH}|(?<![^\W_]){_GLYPH}{_STOP}*$")
 _TWO = rf"{_GLYPH}{_STOP}{{1,4}}{_GLYPH}"
 TWO_AT_AN_EDGE = re.compile(rf"^{_STOP}*{_TWO}|(?<![^\W_]){_TWO}{_STOP}*$")
-_SMALL = frozenset({
-    "a", "an", "the", "and", "or", "but", "if", "of", "to", "in", "on", "at", "by", "for",
-    "from", "with", "as", "is", "it", "he", "she", "we", "you", "my", "his", "her", "our",
-    "your", "not", "no", "so", "me", "us", "him", "them", "this", "that",
-})  # fmt: skip
-"""English words that lemminflect has no lemma for."""
 LINK = re.compile(r"\W*(?:https?:|www\.)|.*[a-z0-9]@[a-z0-9.-]+\.[a-z]|.*[a-z0-9]\.[a-z]{2,6}/")
 _GAP = re.compile(r"[-‐‑–]?\s{1,3}[-‐‑–]?")
 _HYPHENS = frozenset("-‐‑–")
+_PICTURES = "\u2190"
+"""Signs from here on, or letters of far alphabets."""
 
 
 def read_cut(reading: Reading, listed: Listed) -> list[Hit]:
@@ -58,7 +57,8 @@ def read_cut(reading: Reading, listed: Listed) -> list[Hit]:
     found: list[Hit] = []
     for pieces in cut:
         form = "".join(pieces)
-        if len(form) >= _LEAST_GLUED and any(map(_no_word, pieces)):
+        most_words = len(pieces) - 1 if len(form) >= _LEAST_BESIDE_A_WORD else 0
+        if len(form) >= _LEAST_GLUED and sum(not _no_word(one) for one in pieces) <= most_words:
             for start, end in _places(reading.folded, pieces):
                 found += [Hit(start, end, part, SPACED, form) for part in listed.parts[form]]
     return found
@@ -89,10 +89,16 @@ def read_parted(token: str, look_up: LookUp) -> Iterator[Hit]:
 def read_spelled_out(text: str, offset: int, listed: Listed, look_up: LookUp) -> Iterator[Hit]:
     """`с п а м`: single letters with the like of spaces between them."""
     glyphs = [at for at, character in enumerate(text) if character not in STOPS]
-    if 4 <= len(glyphs) <= LONGEST:
-        for part, how, form in look_up("".join([text[at] for at in glyphs])):
+    for first, last in _NEIGHBOURS if len(glyphs) <= LONGEST else ():
+        some = glyphs[first : len(glyphs) - last]
+        if len(some) < 4:
+            continue
+        found = look_up("".join([text[at] for at in some]))
+        for part, how, form in found:
             if not part.stem and len(form) >= 4:
-                yield Hit(offset, offset + len(text), part, how | SPACED, form)
+                yield Hit(offset + some[0], offset + some[-1] + 1, part, how | SPACED, form)
+        if found:
+            break
     ends = {at + 1 for at in glyphs}
     steps = Steps(_SPELLED_STEPS)
     for start in glyphs:
@@ -115,15 +121,17 @@ def in_pieces(written: str) -> bool:
     if all(len(piece) <= 1 for piece in pieces):
         return True
     # A stop that has no place between words, or pieces that are no words.
-    if any(character in "_~*|•·^+=" for character in written):
+    if any(character in "_~*|•·^+=" or character >= _PICTURES for character in written):
         return True
     shortest = 3 if set(written) & STOPS <= _HYPHENS else 2
+    if len(pieces) > 2 and all(len(piece) <= 2 for piece in pieces):
+        return True
     whole = [piece for piece in pieces if len(piece) >= shortest and piece.isalpha()]
-    return sum(map(len, pieces)) >= 5 and not (len(whole) == len(pieces) and all(map(known, whole)))
+    return sum(map(len, pieces)) >= 4 and not (len(whole) == len(pieces) and all(map(known, whole)))
 
 
 def _no_word(piece: str) -> bool:
-    return len(piece) > 1 and piece not in _SMALL and not known(piece)
+    return len(piece) > 1 and not known(piece)
 
 
 def _places(text: str, pieces: Sequence[str]) -> Iterator[tuple[int, int]]:

@@ -16,7 +16,8 @@ _LEAST_CUT = 6
 _LEAST_GLUED = 5
 _LEAST_BARE = 4
 _PAGE = "cp1251"
-_VOWELS = "aeiouyаеиоуыэюя".encode(_PAGE)
+VOWELS = "aeiouyаеиоуыэюя"
+_VOWELS = VOWELS.encode(_PAGE)
 _BEFORE = frozenset({
     "без", "в", "во", "вы", "до", "за", "из", "изо", "ко", "на", "над", "не", "ни", "об", "обо",
     "от", "ото", "пере", "по", "под", "при", "про", "раз", "с", "со", "у", "недо", "anti", "be",
@@ -82,7 +83,7 @@ class Slips:
                 yield form
                 continue
             least = _LEAST_CUT if form in self._bases else _LEAST_CUT + 1
-            if len(form) - len(word) == 1 and len(form) >= least and _within(word, form):
+            if len(form) - len(word) == 1 and len(form) >= least and within(word, form):
                 yield form
 
     def _glued(self, word: str) -> Iterator[str]:
@@ -99,6 +100,7 @@ def _stands(word: str) -> bool:
     return word in _SHORT or (len(word) >= 4 and word not in _BEFORE and known(word))
 
 
-def _within(word: str, form: str) -> bool:
+def within(word: str, form: str) -> bool:
+    """Whether a word is a form with letters left out."""
     letters = iter(form)
     return all(letter in letters for letter in word)

@@ -100,8 +100,12 @@ def walk(
                 found.append(Spelled(start, at, read, how))
             elif read in stems:
                 found.append(Spelled(start, _word_end(text, at), read, how))
-        if how & _LETTERS and has(read + "ь"):
-            waiting.append((at, read + "ь", how))
+        if how & _LETTERS:
+            if has(read + "ь"):
+                waiting.append((at, read + "ь", how))
+            if how & SOUNDS and has(read + "e"):
+                # The silent one: `брут`.
+                waiting.append((at, read + "e", how))
         if at >= size:
             continue
         character = text[at]
@@ -110,10 +114,15 @@ def walk(
             length = len(written)
             if length > 1 and not text.startswith(written, at):
                 continue
+            run = at + length
+            while length > 1 and text.startswith(written[-1], run):
+                run += 1
             for letter, class_ in letters:
                 longer = read + letter
                 if begins(longer):
                     waiting.append((at + length, longer, how | class_))
+                    if run > at + length:
+                        waiting.append((run, longer, how | class_ | REPEATED))
                 elif soft and class_ == SOUNDS and begins(soft + letter):
                     # Latin spellings mostly leave the soft sign out.
                     waiting.append((at + length, soft + letter, how | class_))

@@ -31,6 +31,7 @@ from services.core.rules.pieces import (
 from services.core.rules.reading import Reading
 from services.core.rules.remembered import LONGEST, Remembered
 from services.core.rules.spelling import STOPS
+from services.core.rules.turned import read_turned
 
 _CACHED = 65_536
 _REMEMBERED = 200_000
@@ -74,6 +75,7 @@ class WordIndex:
         """In the order of the text; one match for an entry at one place."""
         kinds = "".join(map(self._kinds.__getitem__, reading.tokens))
         cut = read_cut(reading, self._listed)
+        cut += read_turned(reading, self._lookup.word)
         if not cut and _MAY_MATCH.search(kinds) is None:
             return []
         hits = [*self._hits(reading.folded, kinds), *cut]
@@ -110,6 +112,7 @@ class WordIndex:
             return _LONG
         word = token.rstrip(_AFTER).lstrip(_BEFORE)
         plain = len(word) > 1 and word.isalpha() and of_one_alphabet(word)
+        plain = plain and (token[0] not in "()" or ODD.match(token) is None)
         if plain:
             # Most tokens: one word of one alphabet, with nothing to be read into it.
             found: Iterable[Part] = [part for part, _, _ in self._lookup.drawn_out(word)]
