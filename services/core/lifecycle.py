@@ -1,4 +1,5 @@
-"""The life of a process: its start, the signal that ends it, and how late its event loop wakes."""
+"""The life of a process: its start, the signal that ends it, how late its event loop wakes, and how
+many tasks that has."""
 
 from __future__ import annotations
 
@@ -66,7 +67,9 @@ async def until_signal() -> asyncio.Event:
 
 @asynccontextmanager
 async def loop_lag(every_seconds: float = 0.5) -> AsyncIterator[None]:
-    """Samples how late the event loop wakes into `veche_loop_lag_seconds`."""
+    """Samples how late the event loop wakes into `veche_loop_lag_seconds`; whoever asks for
+    `veche_loop_tasks` has its tasks counted."""
+    loop = asyncio.get_running_loop()
 
     async def sample() -> None:
         while True:
@@ -75,9 +78,11 @@ async def loop_lag(every_seconds: float = 0.5) -> AsyncIterator[None]:
             metrics.LOOP_LAG_SECONDS.observe(max(0.0, time.monotonic() - began - every_seconds))
 
     task = asyncio.create_task(sample(), name="loop-lag")
+    metrics.LOOP_TASKS.set_function(lambda: len(asyncio.all_tasks(loop)))
     try:
         yield
     finally:
+        metrics.LOOP_TASKS.set_function(lambda: 0)
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task

@@ -66,6 +66,7 @@ LAST_ATTEMPT = Gauge(
 LOOP_LAG_SECONDS = Histogram(
     "veche_loop_lag_seconds", "How late the event loop wakes", buckets=_BATCH_SECONDS
 )
+LOOP_TASKS = Gauge("veche_loop_tasks", "Tasks of the event loop that have not ended")
 
 # --- producing
 PRODUCED = Counter("veche_produced_total", "Records acknowledged by Kafka", ["topic"])

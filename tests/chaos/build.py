@@ -121,6 +121,7 @@ def a_clean_run(log: Log | None = None) -> Evidence:
     rows["connections"] = [{"open": 4, "stuck": 0}]
     e.tables = dict(rows)
     e.processes, e.descriptors = ["reader-1"], {"reader-1": 40}
+    e.tasks = {"reader-1": 12}
     return e
 
 

@@ -264,6 +264,8 @@ async def collect(
     for service in stack.services.values():
         with suppress(OSError):
             evidence.descriptors[service.label] = len(os.listdir(f"/proc/{service.child.pid}/fd"))  # noqa: PTH208
+        with suppress(httpx.HTTPError):
+            evidence.tasks[service.label] = await service.tasks(stack.http)
     pools = {"ingest": 0, "moderation": 8, "counters": 4, "publisher": 6, "reader": 8, "console": 8}
     evidence.connections_allowed = sum(pools[s.name] for s in stack.services.values())
     return evidence

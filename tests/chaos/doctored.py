@@ -224,6 +224,7 @@ def no_watch_over_fences(e: Evidence) -> None:
 
 def nothing_measured_of_a_process(e: Evidence) -> None:
     e.descriptors.clear()
+    e.tasks.clear()
 
 
 def a_comment_not_shown(e: Evidence) -> None:
@@ -252,6 +253,10 @@ def too_many_connections(e: Evidence) -> None:
 
 def descriptors_left(e: Evidence) -> None:
     e.descriptors = {"reader-1": 4_000}
+
+
+def tasks_left(e: Evidence) -> None:
+    e.tasks = {"reader-1": 4_000}
 
 
 def another_database(e: Evidence) -> None:
@@ -313,6 +318,7 @@ DOCTORED: list[tuple[str, Callable[[Evidence], None]]] = [
     ("leaks", a_transaction_left),
     ("leaks", too_many_connections),
     ("leaks", descriptors_left),
+    ("leaks", tasks_left),
     ("rebuild_equality", another_database),
     ("unexplained_answers", a_500),
     ("unseen", nobody_streamed),

@@ -75,6 +75,8 @@ class Evidence:
     processes: list[str] = field(default_factory=list)
     """The services that should run at the end."""
     descriptors: dict[str, int] = field(default_factory=dict)
+    tasks: dict[str, int] = field(default_factory=dict)
+    """Of each process's event loop, by its own metric."""
     connections_allowed: int = 100
     rebuild: str = ""
     """How the rebuilt database differs; "" where it does not or nothing was rebuilt."""

@@ -11,6 +11,8 @@ from tests.chaos.finding import INVARIANTS, Finding, check, invariant
 __all__ = ["INVARIANTS", "Finding", "check", "effects", "shown"]
 
 DESCRIPTORS = 150
+TASKS = 100
+"""Of a process whose clients have left: it has a few dozen."""
 
 
 @invariant
@@ -36,6 +38,9 @@ def leaks(e: Evidence) -> Iterator[str]:
     for label, count in e.descriptors.items():
         if count > DESCRIPTORS:
             yield f"{label} holds {count} descriptors"
+    for label, count in e.tasks.items():
+        if count > TASKS:
+            yield f"{label} has {count} tasks"
 
 
 @invariant
@@ -78,8 +83,8 @@ def unseen(e: Evidence) -> Iterator[str]:
         if name not in e.threads:
             yield f"the thread of {name} could not be read"
     for label in e.processes:
-        if label not in e.descriptors:
-            yield f"{label} did not run at the end"
+        if label not in e.descriptors or label not in e.tasks:
+            yield f"{label} did not run or did not answer at the end"
 
 
 @invariant

@@ -121,6 +121,13 @@ class Service:
             return answer.status_code == 200
         return False
 
+    async def tasks(self, client: httpx.AsyncClient) -> int:
+        """How many tasks its event loop has; raises httpx.HTTPError."""
+        answer = await client.get(f"{self.probes_url}/metrics", timeout=5.0)
+        lines = answer.raise_for_status().text.splitlines()
+        [told] = [line for line in lines if line.startswith("veche_loop_tasks ")]
+        return int(float(told.split()[1]))
+
     def log_text(self) -> str:
         return self.child.log.read_text(errors="replace") if self.child.log.exists() else ""
 

@@ -9,6 +9,7 @@ import socket
 
 import httpx
 import pytest
+from prometheus_client import REGISTRY
 
 from services.core import lifecycle, metrics
 from services.core.errors import Misconfigured
@@ -79,3 +80,15 @@ async def test_the_lag_of_the_loop_is_sampled() -> None:
                 break
             await asyncio.sleep(0.01)
     assert metrics.LOOP_LAG_SECONDS._sum.get() > before
+
+
+async def test_the_tasks_of_the_loop_are_counted_when_they_are_asked_for() -> None:
+    async with lifecycle.loop_lag():
+        before = REGISTRY.get_sample_value("veche_loop_tasks")
+        assert before
+        more = [asyncio.create_task(asyncio.sleep(60)) for _ in range(7)]
+        assert REGISTRY.get_sample_value("veche_loop_tasks") == before + 7
+        for task in more:
+            task.cancel()
+        await asyncio.gather(*more, return_exceptions=True)
+        assert REGISTRY.get_sample_value("veche_loop_tasks") == before
