@@ -25,7 +25,7 @@ from services.core.rules import Ruleset, Submission, replay
 from services.core.rules.near import Signature, signatures
 from services.core.rules.questions import Seen
 from services.core.rules.reading import read
-from services.core.rules.replay import Replay
+from services.core.rules.replay import Replay, Settler
 from services.core.rules.timeline import STATUS, Timeline
 
 CHUNK = 1_000
@@ -64,6 +64,15 @@ class Chunk(NamedTuple):
     seen: list[Seen]
     """Mostly each once: most comments of a chunk look alike to the rules."""
     known: Known | None
+
+
+class Place(NamedTuple):
+    """A comment of a chunk, in the order of time."""
+
+    chunk: Chunk
+    place: int
+    settlers: Sequence[Settler]
+    """What answers its open rules, by its number in `chunk.which`."""
 
 
 class Inherited(NamedTuple):
@@ -111,7 +120,7 @@ class Run:
             ):
                 chunks = pool.map(_judge, starts)
                 if timed:
-                    yield from self._settled(rules, self._in_order(chunks, bar))
+                    yield from self._settled(rules.ruleset, self._in_order(chunks, bar, rules))
                 else:
                     for chunk in self._counted(chunks, bar):
                         closed = [replay.closed(seen, ruleset) for seen in chunk.seen]
@@ -128,25 +137,30 @@ class Run:
             bar.update(size)
             yield chunk
 
-    def _in_order(self, chunks: Iterator[Chunk], bar: Any) -> Iterator[tuple[Chunk, int]]:
-        """(chunk, place in it), by time; of a file that is not in order all are judged first."""
+    def _in_order(self, chunks: Iterator[Chunk], bar: Any, rules: Replay) -> Iterator[Place]:
+        """By time; of a file that is not in order all are judged first."""
         times = [lines.stated_time(each) for each in self.raw]
-        counted = self._counted(chunks, bar)
+        ready = (
+            (chunk, [rules.settler(seen) for seen in chunk.seen])
+            for chunk in self._counted(chunks, bar)
+        )
         if all(a <= b for a, b in pairwise(times)):
-            return ((chunk, place) for chunk in counted for place in range(len(chunk.lines)))
+            return (
+                Place(chunk, place, settlers)
+                for chunk, settlers in ready
+                for place in range(len(chunk.lines))
+            )
         places = [
-            (times[number * CHUNK + line], number, place, chunk)
-            for number, chunk in enumerate(counted)
+            (times[number * CHUNK + line], number, place, chunk, settlers)
+            for number, (chunk, settlers) in enumerate(ready)
             for place, line in enumerate(chunk.lines)
         ]
         places.sort(key=lambda one: one[:3])
-        return ((chunk, place) for _, _, place, chunk in places)
+        return (Place(chunk, place, settlers) for _, _, place, chunk, settlers in places)
 
-    def _settled(
-        self, rules: Replay, ordered: Iterator[tuple[Chunk, int]]
-    ) -> Iterator[tuple[Told, Seen]]:
-        timeline = Timeline(rules.ruleset.windows)
-        for chunk, place in ordered:
+    def _settled(self, ruleset: Ruleset, ordered: Iterator[Place]) -> Iterator[tuple[Told, Seen]]:
+        timeline = Timeline(ruleset.windows)
+        for chunk, place, settlers in ordered:
             assert chunk.known is not None
             site, discussion, author, seconds, revision = chunk.known.named[place]
             told = chunk.told[place]
@@ -162,8 +176,7 @@ class Run:
             if chunk.known.signatures:
                 timeline.signed(body_hash, chunk.known.signatures[place])
             facts = timeline.facts(comment, stated, windows=not timeless)
-            first = chunk.seen[chunk.which[place]]
-            seen, verdict = rules.settle(first, facts)
+            seen, verdict = settlers[chunk.which[place]](facts)
             timeline.written(comment, STATUS[verdict], windows=not timeless)
             yield told, seen
 

@@ -6,7 +6,6 @@ decision settles the reports on the revision that it rules on: upheld or dismiss
 
 from __future__ import annotations
 
-import dataclasses
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -119,7 +118,7 @@ def _judged(
     if verdict_of is None or state.discussion is None or body is None:
         return None
     submission = submission_of(state.discussion, cause, comment, read(body))
-    looked_at = dataclasses.replace(submission, revision=revision, reported=True)
+    looked_at = replace(submission, revision=revision, reported=True)
     return verdict_of(looked_at, "publish_first")
 
 

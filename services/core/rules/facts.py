@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+
+from msgspec import Struct
 
 from services.core.events import DiscussionKey, Policy
 from services.core.rules.reading import Reading
@@ -20,6 +22,10 @@ LIMITED_UNTIL = "author.limited_until"
 """The fact about an author whom a rule slows down, ISO 8601; not there for all others."""
 
 
+Kind = Literal["recent", "own", "site", "near"]
+"""Uses by the author, of the same text by the author and on the site, of nearly equal texts."""
+
+
 class Query(NamedTuple):
     """A value over a window that a rule asks for, such as `count(author, 10m)`."""
 
@@ -28,9 +34,22 @@ class Query(NamedTuple):
     window: timedelta
     key: str
 
+    @property
+    def kind(self) -> Kind:
+        """Which uses it counts."""
+        if self.what in ("count", "discussions"):
+            return "recent"
+        if "near" in (self.what, self.over):
+            return "near"
+        return "own" if self.over == "author" else "site"
 
-@dataclass(frozen=True, slots=True)
-class Submission:
+    @property
+    def least(self) -> int:
+        """What it comes to where there are no earlier uses: only the comment itself."""
+        return 0 if self.what in ("copies", "near") else 1
+
+
+class Submission(Struct, frozen=True):
     """One revision of a comment, to be judged."""
 
     discussion: DiscussionKey
@@ -104,27 +123,11 @@ class Facts:
         return dict(self.values)
 
 
-def answer(
-    query: Query,
-    submission: Submission,
-    recent: tuple[Use, ...],
-    own: tuple[Use, ...],
-    site: tuple[Use, ...],
-    near: tuple[Use, ...] = (),
-) -> Value:
-    """What a query comes to: the uses are earlier ones, other comments'."""
-    what, over = query.what, query.over
-    if what in ("count", "discussions"):
-        uses = recent
-    elif what == "near" or over == "near":
-        uses = near
-    else:
-        uses = own if over == "author" else site
-    if not uses:  # mostly: only the comment itself
-        return 0 if what in ("copies", "near") else 1
+def answer(query: Query, submission: Submission, uses: Sequence[Use]) -> int:
+    """What a query comes to: the uses are earlier ones of its kind, other comments'."""
     since = submission.at - query.window
     inside = [use for use in uses if use.at > since]
-    match what, over:
+    match query.what, query.over:
         case "count", "author":
             return 1 + len(inside)
         case "count", "author_here":
@@ -138,6 +141,4 @@ def answer(
             return len({(use.discussion, use.comment) for use in own_ones})
         case "near", "site":
             return len({(use.discussion, use.comment) for use in inside})
-        case "authors", _:
-            return len({use.author for use in inside} | {submission.author})
-    return None
+    return len({use.author for use in inside} | {submission.author})  # authors

@@ -6,16 +6,27 @@ applied, so batches of one and of 2,000 give each comment the same facts.
 
 from __future__ import annotations
 
-from bisect import bisect_right, insort
-from collections.abc import Iterable
+from bisect import insort
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from datetime import datetime
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from services.core.events import Policy
-from services.core.rules.facts import LIMITED_UNTIL, Facts, Submission, Use, Value, Windows, answer
+from services.core.rules.facts import (
+    LIMITED_UNTIL,
+    Facts,
+    Kind,
+    Query,
+    Submission,
+    Use,
+    Value,
+    Windows,
+    answer,
+)
 from services.core.rules.near import Signature, alike, signature, signatures
 from services.core.rules.reading import Reading
+from services.core.rules.uses import NearUse, add, forget, newest
 
 if TYPE_CHECKING:
     from services.core.rules.brakes import Tallies
@@ -31,17 +42,7 @@ Text = tuple[str, bytes]
 """(site, body hash)."""
 Band = tuple[str, int]
 """(site, a number that signatures of nearly equal texts share)."""
-
-
-class NearUse(NamedTuple):
-    """One revision among those that share a band, in time order."""
-
-    at: datetime
-    discussion: str
-    comment: str
-    revision: int
-    author: str
-    bits: int
+Earlier: TypeAlias = tuple[tuple[Kind, Sequence[Use]], ...]
 
 
 class Rated(NamedTuple):
@@ -89,14 +90,22 @@ class History:
     """What rules did lately, where brakes may ask."""
     signatures: dict[bytes, Signature] = field(default_factory=dict)
     """By body hash."""
-    new_near: list[tuple[Band, NearUse]] = field(default_factory=list)
-    """What this batch adds: what the store writes."""
+    new_near: list[tuple[str, tuple[int, ...], NearUse]] = field(default_factory=list)
+    """What this batch adds, with its site and bands: what the store writes."""
     _recent: dict[Author, list[Use]] = field(default_factory=dict)
     _own_copies: dict[tuple[Author, bytes], list[Use]] = field(default_factory=dict)
     _site_copies: dict[Text, list[Use]] = field(default_factory=dict)
     _first: dict[Author, datetime] = field(default_factory=dict)
     _near: dict[Band, list[NearUse]] = field(default_factory=dict)
     _rated: dict[Author, list[Rated]] = field(default_factory=dict)
+    _asked: dict[Kind, list[Query]] = field(default_factory=dict)
+    _quiet: dict[str, Value] = field(default_factory=dict)
+    """What queries come to where nothing was written before, as mostly."""
+
+    def __post_init__(self) -> None:
+        for query in self.windows.queries:
+            self._asked.setdefault(query.kind, []).append(query)
+            self._quiet[query.key] = query.least
 
     def found_first(self, author: Author, at: datetime) -> None:
         self._first[author] = at
@@ -135,32 +144,37 @@ class History:
         self.deltas.clear()
         if not windows.first:
             self._first.clear()
-        _forget(self._recent, now - windows.recent if windows.recent_most else None)
-        _forget(self._own_copies, now - windows.copies if windows.own_copies_most else None)
-        _forget(self._site_copies, now - windows.copies if windows.site_copies_most else None)
-        _forget(self._near, now - windows.near if windows.near_most else None)
+        forget(self._recent, now - windows.recent if windows.recent_most else None)
+        forget(self._own_copies, now - windows.copies if windows.own_copies_most else None)
+        forget(self._site_copies, now - windows.copies if windows.site_copies_most else None)
+        forget(self._near, now - windows.near if windows.near_most else None)
 
     def written(self, submission: Submission) -> None:
         """Takes in a revision that was stored, whatever its verdict."""
         author = (submission.site, submission.author)
         text = (submission.site, submission.reading.body_hash)
         use = Use(submission.at, submission.discussion, submission.comment, submission.author)
-        self._first[author] = min(submission.at, self._first.get(author, submission.at))
+        windows = self.windows
+        if windows.first:
+            self._first[author] = min(submission.at, self._first.get(author, submission.at))
         if submission.revision == 1:
-            _add(self._recent.setdefault(author, []), use)
+            if windows.recent_most:
+                add(self._recent, author, use)
             if (rated := self._rated.get(author)) is not None:
                 insort(rated, Rated(use.at, use.discussion, use.comment, 0))
-        _add(self._own_copies.setdefault((author, text[1]), []), use)
-        _add(self._site_copies.setdefault(text, []), use)
-        if self.windows.near_most:
+        if windows.own_copies_most:
+            add(self._own_copies, (author, text[1]), use)
+        if windows.site_copies_most:
+            add(self._site_copies, text, use)
+        if windows.near_most:
             said = self.signature(submission.reading)
             near = NearUse(
                 submission.at, submission.discussion, submission.comment, submission.revision,
                 submission.author, said.bits,
             )  # fmt: skip
             for number in said.bands:
-                _add(self._near.setdefault((submission.site, number), []), near)
-                self.new_near.append(((submission.site, number), near))
+                add(self._near, (submission.site, number), near)
+            self.new_near.append((submission.site, said.bands, near))
 
     def limited(self, author: Author, until: datetime) -> None:
         """Takes in that a rule slows the author down; the latest end counts."""
@@ -200,7 +214,6 @@ class History:
     ) -> Facts:
         """`recorded_at` is the broker's time, which a limit on the author ends by."""
         author = (submission.site, submission.author)
-        body_hash = submission.reading.body_hash
         totals = self.totals.get(author) or Totals()
         windows = self.windows
         values: dict[str, Value] = {
@@ -222,23 +235,27 @@ class History:
                 age = submission.at - submission.opened_at
                 values["discussion.age_hours"] = round(max(age.total_seconds(), 0) / 3_600, 4)
         if windows.queries:
-            recent = _newest(
-                self._recent.get(author), submission, windows.recent, windows.recent_most
-            )
-            own = _newest(
-                self._own_copies.get((author, body_hash)),
-                submission,
-                windows.copies,
-                windows.own_copies_most,
-            )
-            site = _newest(
-                self._site_copies.get((submission.site, body_hash)),
-                submission, windows.copies, windows.site_copies_most,
-            )  # fmt: skip
-            near = self._nearly_equal(submission) if windows.near_most else ()
-            for query in windows.queries:
-                values[query.key] = answer(query, submission, recent, own, site, near)
+            values |= self._quiet
+            for kind, uses in self._earlier(submission, author):
+                if uses:
+                    for query in self._asked[kind]:
+                        values[query.key] = answer(query, submission, uses)
         return Facts(values, policy, self.tallies)
+
+    def _earlier(self, submission: Submission, author: Author) -> Earlier:
+        """Of each kind that rules ask for, the uses that windows reach."""
+        windows, body_hash = self.windows, submission.reading.body_hash
+        text = (submission.site, body_hash)
+        recent = newest(self._recent.get(author), submission, windows.recent, windows.recent_most)
+        own = newest(
+            self._own_copies.get((author, body_hash)),
+            submission, windows.copies, windows.own_copies_most,
+        )  # fmt: skip
+        copies = newest(
+            self._site_copies.get(text), submission, windows.copies, windows.site_copies_most
+        )
+        near = self._nearly_equal(submission) if windows.near_most else ()
+        return (("recent", recent), ("own", own), ("site", copies), ("near", near))
 
     def _nearly_equal(self, submission: Submission) -> tuple[Use, ...]:
         """Of each band the newest are looked at; other comments' nearly equal texts are left."""
@@ -247,7 +264,7 @@ class History:
         # Bands share their uses, and most of those in one band are in the others too.
         for number in said.bands:
             if uses := self._near.get((submission.site, number)):
-                for use in _newest(uses, submission, windows.near, windows.near_most):
+                for use in newest(uses, submission, windows.near, windows.near_most):
                     found[id(use)] = use
         return tuple(
             {
@@ -256,52 +273,3 @@ class History:
                 if alike(said.bits, use.bits)
             }
         )
-
-
-_Used = TypeVar("_Used", Use, NearUse)
-
-
-def _add(uses: list[_Used], use: _Used) -> None:
-    if not uses or uses[-1] < use:
-        uses.append(use)  # mostly: time goes on
-        return
-    position = bisect_right(uses, use)
-    if not position or uses[position - 1] != use:
-        insort(uses, use)
-
-
-def _forget(kept: dict[Any, list[_Used]], before: datetime | None) -> None:
-    """Uses up to then; all of them where no rule asks."""
-    if before is None:
-        kept.clear()
-        return
-    ended = []
-    for key, uses in kept.items():
-        if uses[-1].at <= before:
-            ended.append(key)
-        elif uses[0].at <= before:
-            del uses[: bisect_right(uses, before, key=lambda use: use.at)]
-    for key in ended:
-        del kept[key]
-
-
-def _newest(
-    uses: list[_Used] | None, submission: Submission, window: timedelta, most: int
-) -> tuple[_Used, ...]:
-    """The newest `most` uses in (at − window, at], the comment itself left out."""
-    if not uses or not most:
-        return ()
-    name = (submission.discussion, submission.comment)
-    since = submission.at - window
-    found: list[_Used] = []
-    position = len(uses)
-    if uses[-1].at > submission.at:
-        position = bisect_right(uses, submission.at, key=lambda use: use.at)
-    while position and len(found) < most:
-        position -= 1
-        use = uses[position]
-        if use.at <= since:
-            break
-        if (use.discussion, use.comment) != name:
-            found.append(use)
-    return tuple(reversed(found))

@@ -13,11 +13,12 @@ import re
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
 from operator import attrgetter
 from typing import NamedTuple
+
+from msgspec import Struct
 
 Span = tuple[int, int]
 
@@ -70,8 +71,7 @@ class Cluster(NamedTuple):
 _ODD_AT = attrgetter("at")
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Struct, frozen=True):
     original: str
     folded: str
     odd: bool

@@ -7,7 +7,8 @@ known. The answers are those of `judge` (a property test holds the two together)
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TypeAlias
 
 from services.core.rules.condition import Context
 from services.core.rules.expression import Holds
@@ -22,6 +23,10 @@ VERDICTS = ("publish", "hold", "reject")
 _REMEMBERED = 10_000
 _UNKNOWN = Facts()
 
+Settled: TypeAlias = tuple[Seen, str]
+"""What the rules come to once the facts are known, and the verdict."""
+Settler: TypeAlias = Callable[[Facts], Settled]
+
 
 class Replay:
     """A ruleset over many comments, most of which look alike: what was concluded is remembered."""
@@ -29,32 +34,54 @@ class Replay:
     def __init__(self, ruleset: Ruleset) -> None:
         self.ruleset = ruleset
         self._questions = Questions(ruleset)
-        self._of_facts = [(key, holds) for key, holds in ruleset.tests if key not in TEXT]
-        self._settled: dict[tuple[Seen, tuple[bool | None, ...]], tuple[Seen, str]] = {}
+        self._settled: dict[Seen, dict[tuple[bool | None, ...], Settled]] = {}
 
     def look(self, comment: Submission) -> Seen:
         """With every fact unknown."""
         return self._questions.answer(Context(comment, _UNKNOWN, self.ruleset.index))
 
-    def settle(self, seen: Seen, facts: Facts) -> tuple[Seen, str]:
-        """The open rules answered by the facts, and the verdict."""
-        values = facts.values
-        try:
-            answers = tuple([
-                None if (value := values.get(key)) is None else holds(value)
-                for key, holds in self._of_facts
-            ])  # fmt: skip
-        except Exception:  # noqa: BLE001 - whose rule it is will be told there
-            settled = settle(seen, facts, self.ruleset)
-            return settled, verdict(settled, self.ruleset)
-        known = self._settled.get((seen, answers))
-        if known is None:
-            if len(self._settled) >= _REMEMBERED:
-                self._settled.clear()
-            settled = settle(seen, facts, self.ruleset)
-            known = settled, verdict(settled, self.ruleset)
-            self._settled[seen, answers] = known
-        return known
+    def settle(self, seen: Seen, facts: Facts) -> Settled:
+        return self.settler(seen)(facts)
+
+    def settler(self, seen: Seen) -> Settler:
+        """Answers the open rules by the facts, and gives the verdict."""
+        if len(self._settled) >= _REMEMBERED:
+            self._settled.clear()
+        settled = self._settled.setdefault(seen, {})
+        asked = sorted({n for _, left in seen.open for n in _asked(left)})
+        tests = [self.ruleset.tests[n] for n in asked]
+
+        def by(facts: Facts) -> Settled:
+            values = facts.values
+            try:
+                answers = tuple([
+                    None if (value := values.get(key)) is None else holds(value)
+                    for key, holds in tests
+                ])  # fmt: skip
+            except Exception:  # noqa: BLE001 - whose rule it is will be told there
+                return _settled(seen, facts, self.ruleset)
+            known = settled.get(answers)
+            if known is None:
+                if len(settled) >= _REMEMBERED:
+                    settled.clear()
+                known = settled[answers] = _settled(seen, facts, self.ruleset)
+            return known
+
+        return by
+
+
+def _asked(left: Rest) -> Iterator[int]:
+    """The comparisons in what is left of a tree."""
+    if isinstance(left, int):
+        yield left
+        return
+    for each in left[1]:
+        yield from _asked(each)
+
+
+def _settled(seen: Seen, facts: Facts, ruleset: Ruleset) -> Settled:
+    settled = settle(seen, facts, ruleset)
+    return settled, verdict(settled, ruleset)
 
 
 def settle(seen: Seen, facts: Facts, ruleset: Ruleset) -> Seen:

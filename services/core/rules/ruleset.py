@@ -28,7 +28,7 @@ from services.core.rules.condition import (
 from services.core.rules.detect import DETECTORS
 from services.core.rules.document import Stated, stated_rules
 from services.core.rules.expression import Comparison, Holds
-from services.core.rules.facts import Submission, Windows
+from services.core.rules.facts import Kind, Submission, Windows
 from services.core.rules.features import OF_DISCUSSIONS, OF_REPORTS, OF_STANDING
 from services.core.rules.near import BANDS
 from services.core.rules.reading import read
@@ -263,7 +263,7 @@ def _scope(rule: Rule) -> Callable[[Submission], bool]:
 def _windows(comparisons: Sequence[Comparison], reports: bool) -> Windows:
     queries = {}
     recent = copies = near = timedelta()
-    most = {"recent": 0, "author": 0, "site": 0, "near": 0}
+    most: dict[Kind, int] = {"recent": 0, "own": 0, "site": 0, "near": 0}
     first = False
     for each in comparisons:
         first = first or each.key == "author.age_days"
@@ -276,19 +276,19 @@ def _windows(comparisons: Sequence[Comparison], reports: bool) -> Windows:
         scarce = query.over in ("author_here", "copies", "near") or query.what == "near"
         bound = bound * 10 if scarce else bound
         bound = bound * 10 if query.what == "discussions" else bound
-        if query.what in ("count", "discussions"):
-            recent, kind = max(recent, query.window), "recent"
-        elif query.what == "near" or query.over == "near":
-            near, kind = max(near, query.window), "near"
-        else:
-            copies = max(copies, query.window)
-            kind = "author" if query.over == "author" else "site"
-        most[kind] = min(max(most[kind], bound), _MOST)
+        match query.kind:
+            case "recent":
+                recent = max(recent, query.window)
+            case "near":
+                near = max(near, query.window)
+            case _:
+                copies = max(copies, query.window)
+        most[query.kind] = min(max(most[query.kind], bound), _MOST)
     return Windows(
         recent=recent,
         recent_most=most["recent"],
         copies=copies,
-        own_copies_most=most["author"],
+        own_copies_most=most["own"],
         site_copies_most=most["site"],
         near=near,
         near_most=-(-most["near"] // BANDS),

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import replace
+
+from msgspec import structs
 
 from services.core.rules.facts import Facts, Submission, Value, Windows
 from services.core.rules.history import History
 from services.core.rules.near import Signature
 
-_FORGET_EVERY = 1_000
+_FORGET_EVERY = 2_000
 """Comments written."""
 
 
@@ -45,7 +46,7 @@ class Timeline:
         """Of the comments before; `stated` facts win, and without a time no window counts."""
         if self._history.windows.discussion:
             seen = self._visible[submission.site, submission.discussion]
-            submission = replace(submission, comments=seen)
+            submission = structs.replace(submission, comments=seen)
         facts = self._history.facts(submission, "publish_first")
         if windows and not stated:
             return facts

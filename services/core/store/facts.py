@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
-from itertools import groupby
-from operator import itemgetter
 from typing import NamedTuple
 
 from services.core import db
@@ -19,7 +17,6 @@ from services.core.rules.history import (
     KARMA_MOST,
     Author,
     Band,
-    NearUse,
     Rated,
     Record,
     Text,
@@ -27,6 +24,7 @@ from services.core.rules.history import (
 )
 from services.core.rules.near import BITS
 from services.core.rules.reading import Reading
+from services.core.rules.uses import NearUse
 from services.core.store import columns
 
 _SQL = db.queries("facts")
@@ -144,11 +142,10 @@ async def add_near(
     if not history.new_near:
         return
     sites, uses, bands = [], [], []
-    for use, rows in groupby(history.new_near, itemgetter(1)):
-        named = [band for band, _ in rows]
-        sites.append(named[0][0])
+    for site, numbers, use in history.new_near:
+        sites.append(site)
         uses.append(use)
-        bands.append(",".join([str(number) for _, number in named]))
+        bands.append(",".join(map(str, numbers)))
     times, discussions, comments, revisions, authors, bits = zip(*uses, strict=True)
     await connection.execute(
         _SQL["add_near"],
