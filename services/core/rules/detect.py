@@ -5,14 +5,12 @@ An engineer adds one by writing a pure function of a reading and entering it in 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from functools import lru_cache
 
 import re2
 
 from services.core.rules.links import links_of
-from services.core.rules.reading import Reading, Span
+from services.core.rules.reading import Reading, Span, ascii_of
 
 Detector = Callable[[Reading], list[Span]]
 
@@ -20,12 +18,14 @@ _PHONE = re2.compile(r"(?:\+\d{1,3}|\b[78])[ (-]{0,2}\d{3}[ )-]{0,2}\d{3}[ -]?\d
 _CARD = re2.compile(r"\b\d(?:[ -]?\d){12,18}\b")
 _EMAIL = re2.compile(r"[\pL\pN][\pL\pN._%+-]*@[\pL\pN-]+(?:\.[\pL\pN-]+)*\.\pL\pL+")
 _HANDLE = re2.compile(r"(?:^|[\s(,:])(@[a-z][a-z0-9_]{4,31})\b")
-_DIGITS = re.compile(r"\d[\d ()+-]{8,}\d")
+_DIGITS = b"0123456789"
+_LEAST_DIGITS = 11
+"""Of a number of a phone; a card's has more."""
 
 
-@lru_cache(maxsize=2)
 def _has_number(folded: str) -> bool:
-    return _DIGITS.search(folded) is not None
+    written = ascii_of(folded)
+    return len(written) - len(written.translate(None, _DIGITS)) >= _LEAST_DIGITS
 
 
 def phones(reading: Reading) -> list[Span]:

@@ -17,13 +17,14 @@ from typing import Literal, NamedTuple
 
 from services.core.rules import links
 from services.core.rules.facts import Submission, Value
+from services.core.rules.reading import ascii_of
 
 Kind = Literal["number", "text"]
 
 _PAGE = bytes(range(256)).decode("cp1251", "replace")
 _UPPER = bytes(n for n, character in enumerate(_PAGE) if character.isupper())
 _LOWER = bytes(n for n, character in enumerate(_PAGE) if character.islower())
-_LATIN = re.compile(r"[a-z]")
+_LATIN = re.compile(rb"[a-z]")
 _SCRIPTS_MEET = re.compile(r"[a-z](?=[\u0400-\u04ff])|[\u0400-\u04ff](?=[a-z])")
 
 
@@ -85,7 +86,11 @@ def _longest_run(comment: Submission) -> int:
 def _mixed_words(comment: Submission) -> int:
     """iPhone'ом is two words here; C-300 mixes nothing."""
     folded = comment.reading.folded
-    if folded.isascii() or _LATIN.search(folded) is None or _SCRIPTS_MEET.search(folded) is None:
+    if (
+        folded.isascii()
+        or _LATIN.search(ascii_of(folded)) is None
+        or _SCRIPTS_MEET.search(folded) is None
+    ):
         return 0
     return sum(_SCRIPTS_MEET.search(word) is not None for word in comment.reading.said.split(" "))
 

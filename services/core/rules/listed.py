@@ -73,6 +73,8 @@ class Listed:
         self.parts = {form: tuple(sorted(found)) for form, found in parts.items()}
         self.stems = {form: tuple(sorted(found)) for form, found in stems.items()}
         self.begins = tuple(self.stems)
+        self.heads = frozenset(form[:end] for form in self.parts for end in range(1, len(form)))
+        """Beginnings of the listed forms, as pieces of them."""
         self.trie = Trie(self.parts, self.stems)
         self.heard = {heard(form): form for form in self.parts if len(form) >= _LEAST_HEARD}
         self.looks = {key: form for form in self.parts if (key := looks(form))}

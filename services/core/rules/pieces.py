@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
-from operator import add
 from typing import TypeAlias
 
 from services.core.rules.inflect import known
@@ -47,13 +45,15 @@ _PICTURES = "\u2190"
 def read_cut(reading: Reading, listed: Listed) -> list[Hit]:
     """`ду рак`: a listed word in two or three pieces, with one space between them."""
     said = reading.said.split(" ")
-    pairs = list(map(add, said, islice(said, 1, None)))
-    triples = list(map(add, pairs, islice(said, 2, None)))
-    forms = listed.parts.keys()
-    if forms.isdisjoint(pairs) and forms.isdisjoint(triples):
+    heads, forms = listed.heads, listed.parts
+    cut: set[tuple[str, ...]] = set()
+    for start in [n for n, word in enumerate(said) if word in heads]:
+        for size in (2, 3):
+            pieces = tuple(said[start : start + size])
+            if "".join(pieces) in forms and len(pieces) == size:
+                cut.add(pieces)
+    if not cut:
         return []
-    cut = {tuple(said[n : n + 2]) for n, form in enumerate(pairs) if form in forms}
-    cut |= {tuple(said[n : n + 3]) for n, form in enumerate(triples) if form in forms}
     found: list[Hit] = []
     for pieces in cut:
         form = "".join(pieces)

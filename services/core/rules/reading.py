@@ -127,6 +127,12 @@ def folded(text: str) -> str:
     return _lower(text) if _unlike(text).search(text) is None else _fold(text)
 
 
+@lru_cache(maxsize=2)
+def ascii_of(folded: str) -> bytes:
+    """What of a text is ASCII: for most texts little to look through."""
+    return folded.encode("ascii", "ignore")
+
+
 def _unlike(text: str) -> re.Pattern[str]:
     return _MARKED_UP if "<" in text or "&" in text else _ODD
 
