@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -239,11 +240,19 @@ async def scale_row(ground: Ground) -> list[Figure]:
     return [
         compared(
             "scale", "votes/s", seen["two"], "one worker process", seen["one"], 1.5,
-            cores_each_at_most=share or "unbounded",
+            limit=limit(share, Sample(busy[2]).median),
             busy_cores_with_one=round(Sample(busy[1]).median, 2),
             busy_cores_with_two=round(Sample(busy[2]).median, 2),
         )
     ]  # fmt: skip
+
+
+def limit(share: float | None, busy_cores: float) -> str:
+    """What kept two workers from more."""
+    if share:
+        return f"{share} of a core for each worker"
+    cores = os.cpu_count() or 1
+    return f"the machine's {cores} cores" if busy_cores > 0.9 * cores else "not the cores"
 
 
 def cpu_seconds() -> float:
