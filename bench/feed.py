@@ -15,7 +15,7 @@ import httpx
 
 from bench.beside import constant
 from bench.client import Load, load, request
-from bench.figures import Figure, Sample, compared
+from bench.figures import Figure, Sample, compared, rounded
 from bench.ground import Ground
 from services.core import codec, settings, topics
 from services.core.events import Feed, FeedEntry, FeedPublished, Version
@@ -164,7 +164,7 @@ async def feed_row(ground: Ground) -> list[Figure]:
         compared("feed_read_304", "requests/s", again["veche"], beside_said, again["constant"],
                  0.85, share_of_304=round(min(unchanged), 3)),
         Figure("feed_p99", Sample(p99s).median, "ms", 5.0, better="low",
-               extra={"connections": 16, "spread": list(Sample(p99s).spread)}),
+               extra={"connections": 16, "spread": [rounded(v) for v in Sample(p99s).spread]}),
     ]  # fmt: skip
 
 
