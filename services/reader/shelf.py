@@ -19,6 +19,8 @@ MAX_FEED_BYTES = 256 * 1024 * 1024
 """JSON of all feeds: 50 KB each where they are full; most sections' are far shorter."""
 MAX_STRIP_BYTES = 128 * 1024 * 1024
 """JSON of all strips: about 1 KB each."""
+MAX_AHEAD = 10_000
+"""Strips that Postgres answered and the topic did not bring yet."""
 
 K = TypeVar("K", bound=Rendered)
 
@@ -79,6 +81,10 @@ class Shelf(Generic[K]):
         return self._kept.get(key) if self._loaded else None
 
     def drop(self, key: str) -> None:
+        """The topic says that there is none any more."""
+        self._remove(key)
+
+    def _remove(self, key: str) -> None:
         if (gone := self._kept.pop(key, None)) is not None:
             self.bytes -= len(gone.body)
 
@@ -87,7 +93,7 @@ class Shelf(Generic[K]):
         kept = self._kept.get(key)
         if kept is not None and kept.version >= version:
             return False
-        self.drop(key)
+        self._remove(key)
         made = self._kept[key] = make()
         self.bytes += len(made.body)
         if self._exceeds(1 + SPARE):
@@ -102,7 +108,7 @@ class Shelf(Generic[K]):
         for key in sorted(self._kept, key=lambda key: self._kept[key].published_at):
             if not self._exceeds(1):
                 return
-            self.drop(key)
+            self._remove(key)
 
 
 class Feeds(Shelf[Rendered]):
@@ -124,7 +130,11 @@ class Feeds(Shelf[Rendered]):
 
 
 class Strips(Shelf[KeptStrip]):
-    """By `site/discussion`. Postgres answers for those that are not here."""
+    """By `site/discussion`. Postgres answers for those that are not here.
+
+    The publisher commits a version before it sends it, so Postgres may answer one that the topic
+    has yet to bring. It is shown until then: an older one would send its readers back.
+    """
 
     def __init__(
         self,
@@ -133,7 +143,30 @@ class Strips(Shelf[KeptStrip]):
         bound_bytes: int = MAX_STRIP_BYTES,
     ) -> None:
         super().__init__(bound, bound_bytes, caught_up)
+        self._ahead: dict[str, KeptStrip] = {}
+        """Answered by Postgres, each higher than what is kept; the last answered last."""
+
+    def get(self, key: str) -> KeptStrip | None:
+        return self._ahead.get(key) or self._kept.get(key) if self._loaded else None
 
     def put(self, key: str, strip: Strip, published_at: datetime) -> bool:
-        """False where this version, or a higher one, is here already."""
+        """False where the topic brought this version, or a higher one, before."""
+        ahead = self._ahead.get(key)
+        if ahead is not None and ahead.version <= strip.version:
+            del self._ahead[key]
         return self._put(key, strip.version, lambda: KeptStrip(strip, published_at))
+
+    def answered(self, key: str, written: KeptStrip) -> KeptStrip:
+        """Remembers what Postgres answered; gives the highest version known, to be shown."""
+        known = self._ahead.get(key) or self._kept.get(key)
+        if known is not None and known.version >= written.version:
+            return known
+        self._ahead.pop(key, None)
+        self._ahead[key] = written
+        if len(self._ahead) > MAX_AHEAD:
+            del self._ahead[next(iter(self._ahead))]
+        return written
+
+    def drop(self, key: str) -> None:
+        super().drop(key)
+        self._ahead.pop(key, None)

@@ -24,7 +24,7 @@ from services.reader.open import OpenStream
 from services.reader.parts import Parts
 from services.reader.reading import reading
 from services.reader.shared import Shared
-from services.reader.strips import strip_if_written, version_of
+from services.reader.strips import strip_if_written, strip_written, version_of
 
 router = APIRouter(prefix="/v1/sites/{site}")
 
@@ -137,5 +137,5 @@ async def _feed_written(parts: Parts, key: str) -> Version | None:
 
 
 async def _strip_written(parts: Parts, key: DiscussionKey) -> Version | None:
-    kept = await strip_if_written(parts, key)
-    return kept.version if kept else None
+    strip = await strip_written(parts, key)
+    return strip.version if strip else None

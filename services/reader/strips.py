@@ -56,7 +56,9 @@ async def counters(
                 raise
             unavailable = missing
         else:
-            found |= {name: read[keys[name]] for name in missing if keys[name] in read}
+            for name in missing:
+                if strip := read.get(keys[name]):
+                    found[name] = _told(parts, keys[name], strip).strip
     shown = {
         name: strip_shown(found[name])
         for name in asked
@@ -83,9 +85,18 @@ def _knows_all(parts: Parts) -> bool:
 
 
 async def strip_if_written(parts: Parts, key: DiscussionKey) -> KeptStrip | None:
+    """From Postgres, for readers: none of them is told an older version from here on."""
+    strip = await strip_written(parts, key)
+    return _told(parts, key, strip) if strip else None
+
+
+async def strip_written(parts: Parts, key: DiscussionKey) -> Strip | None:
     async with reading(parts.pool) as connection:
-        strip = (await threads.strips(connection, [key])).get(key)
-    return KeptStrip(strip, parts.now()) if strip else None
+        return (await threads.strips(connection, [key])).get(key)
+
+
+def _told(parts: Parts, key: DiscussionKey, strip: Strip) -> KeptStrip:
+    return parts.strips.answered(key, KeptStrip(strip, parts.now()))
 
 
 async def version_of(parts: Parts, key: DiscussionKey) -> str:

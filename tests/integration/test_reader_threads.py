@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -11,6 +13,7 @@ import httpx
 import pytest
 
 from services.core.events import Version
+from services.reader.app import create_app
 from services.reader.parts import Parts
 from tests.integration.reader_rows import KEY, Clock, Rows, at, reader_over
 from tests.unit.reader.build import T0, a_strip
@@ -262,6 +265,59 @@ async def test_strips_that_memory_does_not_hold_come_from_postgres(
     counted = await page(http, "/v1/sites/gazette/counters", discussion=["d1", "nobody"])
     assert counted["counters"]["d1"]["comments"] == 3
     assert counted["unknown"] == ["nobody"]
+
+
+STRIP = "/v1/sites/gazette/discussions/d1"
+
+
+async def told_at_once(parts: Parts) -> str:
+    """The version in the first chunk of the discussion's stream."""
+    begun: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def send(message: Any) -> None:
+        if message.get("body"):
+            begun.put_nowait(message["body"])
+
+    async def receive() -> Any:
+        await asyncio.Event().wait()
+
+    scope = {"type": "http", "method": "GET", "path": STRIP + "/stream"}
+    scope |= {"query_string": b"", "headers": []}
+    streaming = asyncio.create_task(create_app(parts)(scope, receive, send))
+    async with asyncio.timeout(10):
+        found = re.search(rb"event: strip\nid: (\S+)", await begun.get())
+    streaming.cancel()
+    await asyncio.wait((streaming,))
+    assert found is not None
+    return found[1].decode()
+
+
+async def versions_told(http: httpx.AsyncClient, parts: Parts, *asked: str) -> set[str]:
+    told: set[str] = set()
+    if "strip" in asked:
+        told.add((await http.get(STRIP)).headers["veche-version"])
+    if "counters" in asked:
+        counted = await page(http, "/v1/sites/gazette/counters", discussion="d1")
+        told.add(str(Version(*counted["counters"]["d1"]["version"])))
+    if "stream" in asked:
+        told.add(await told_at_once(parts))
+    if "page" in asked:
+        told.add((await page(http))["version"])
+    return told
+
+
+@pytest.mark.parametrize("first", ["strip", "counters", "stream"])
+async def test_who_was_told_what_is_not_sent_yet_is_not_sent_back(
+    reader: tuple[httpx.AsyncClient, Parts], rows: Rows, first: str
+) -> None:
+    http, parts = reader
+    everywhere = ("strip", "counters", "stream", "page")
+    await rows.strip(a_strip(10))
+    assert await versions_told(http, parts, first) == {"1.10"}
+    parts.strips.put(KEY, a_strip(9), T0)
+    assert await versions_told(http, parts, *everywhere) == {"1.10"}
+    parts.strips.put(KEY, a_strip(11), T0)
+    assert await versions_told(http, parts, *everywhere) == {"1.11"}
 
 
 async def test_counters_name_what_cannot_be_read_while_postgres_is_away(clock: Clock) -> None:

@@ -17,7 +17,7 @@ from services.reader.cursor import Cursors
 from services.reader.parts import Freshness, Parts
 from services.reader.rendered import CodingChoice
 from services.reader.shared import Shared
-from services.reader.shelf import Feeds, Strips
+from services.reader.shelf import Feeds, KeptStrip, Strips
 from tests.unit.reader.build import T0, a_feed, a_strip, feed_record
 
 ORIGIN = "https://gazette.example"
@@ -165,6 +165,14 @@ async def test_other_methods_are_refused(http: httpx.AsyncClient) -> None:
     answer = await http.post("/v1/sites/gazette/counters")
     assert (answer.status_code, answer.headers["content-type"]) == (405, "application/problem+json")
     assert answer.headers["allow"] == "GET, HEAD, OPTIONS"
+
+
+async def test_what_postgres_answered_before_it_went_away_stays(
+    http: httpx.AsyncClient, parts: Parts
+) -> None:
+    parts.strips.answered("gazette/d1", KeptStrip(a_strip(8), T0))
+    answer = await http.get(STRIP)
+    assert (answer.status_code, answer.headers["veche-version"]) == (200, "1.8")
 
 
 async def test_before_the_topics_are_read_a_missing_feed_is_503(
