@@ -24,7 +24,7 @@ from tests.chaos import planting
 from tests.chaos.faults.machine import build_clock_shim
 from tests.chaos.invariants import looked_at
 from tests.chaos.run import Result, run
-from tests.chaos.schedule import plan
+from tests.chaos.schedule import ROUND, plan
 from tests.chaos.servers import Servers
 from tests.processes import ROOT
 
@@ -65,7 +65,7 @@ def shown(result: Result) -> dict[str, Any]:
 async def main() -> int:
     seed = int(os.environ.get("SEED") or 1)
     events = int(os.environ.get("EVENTS") or 20_000)
-    faults = int(os.environ.get("FAULTS") or 40)
+    faults = int(os.environ.get("FAULTS") or len(ROUND))
     planted = os.environ.get("PLANTED") or "none"
     brokers = int(os.environ.get("BROKERS") or 1)
     kinds = os.environ.get("KINDS") or ""

@@ -189,7 +189,7 @@ def _discussion(e: Evidence, rows: dict[str, list[Any]], d: Any) -> None:
         {**said, "event": "strip", "version": [1, 2]},
     ]  # fmt: skip
     e.own = [{"session": "s", "event": "e7", "shown": 1, "expected": 1, "result": "applied"}]
-    e.feeds_read = len(e.feeds)
+    e.feeds_read = e.entries_compared = len(e.feeds)
     e.threads_asked = [d.key]
     e.threads[d.key] = {
         c.id: c.texts[c.shown - 1] if c.visible and c.shown else None for c in d.comments.values()

@@ -108,6 +108,9 @@ class _Feeds:
 
     def __init__(self, evidence: Evidence, strips: Mapping[tuple[str, Version], Published]) -> None:
         self.evidence, self.strips = evidence, strips
+        self.newest: dict[str, Version] = {}
+        for key, version in strips:
+            self.newest[key] = max(version, self.newest.get(key, version))
         self.hashes: dict[tuple[str, Version], bytes] = {}
         self.last: dict[str, Published] = {}
         self.highest: dict[str, Published] = {}
@@ -121,7 +124,11 @@ class _Feeds:
         hashed = hashlib.blake2b(record.value, digest_size=16).digest()
         if self.hashes.setdefault((key, version), hashed) != hashed:
             self.evidence.feeds_wrong.append(f"{key}@{version} was published with two contents")
-        self.evidence.feeds_wrong += feed_wrong(feed, self.strips)
+        self.evidence.feeds_wrong += feed_wrong(feed, self.strips, self.newest)
+        self.evidence.entries_compared += sum(
+            (f"{data['site']}/{entry['discussion']}", tuple(entry["version"])) in self.strips
+            for entry in data["entries"]
+        )
         self.last[key] = feed
         if key not in self.highest or version > self.highest[key].version:
             self.highest[key] = feed

@@ -166,6 +166,12 @@ def a_stale_entry(e: Evidence) -> None:
     e.feeds[-1] = Published(last.key, last.version, {**last.data, "entries": [entry]}, 0, 2)
 
 
+def an_entry_of_no_version(e: Evidence) -> None:
+    first = e.feeds[0]
+    entry = {**first.data["entries"][0], "version": [1, 9]}
+    e.feeds[0] = Published(first.key, first.version, {**first.data, "entries": [entry]}, 0, 1)
+
+
 def a_feed_that_is_behind(e: Evidence) -> None:
     e.feeds.pop()
 
@@ -302,6 +308,7 @@ DOCTORED: list[tuple[str, Callable[[Evidence], None]]] = [
     ("snapshot_fold", a_strip_of_no_prefix),
     ("snapshot_fold", two_contents_of_a_version),
     ("snapshot_fold", a_stale_entry),
+    ("snapshot_fold", an_entry_of_no_version),
     ("snapshot_fold", a_feed_that_is_behind),
     ("version_backwards", a_reader_sent_back),
     ("version_backwards", an_older_survivor),

@@ -61,6 +61,8 @@ class Evidence:
     feeds_wrong: list[str] = field(default_factory=list)
     """What was wrong with any record of feeds.v1."""
     feeds_read: int = 0
+    entries_compared: int = 0
+    """Of feeds, with the strip that each names: some strips are never sent."""
     told: list[Mapping[str, Any]] = field(default_factory=list)
     """Values of outcomes.v1."""
     tables: dict[str, list[Mapping[str, Any]]] = field(default_factory=dict)
@@ -90,13 +92,24 @@ ENTRY = ("title", "url", "language", "section", "state", "opened_at", "last_acti
          "comments", "views", "rating")  # fmt: skip
 
 
-def feed_wrong(feed: Published, strips: Mapping[tuple[str, Version], Published]) -> Iterator[str]:
-    """A feed shows each discussion as the strip does whose version it names."""
+def feed_wrong(
+    feed: Published,
+    strips: Mapping[tuple[str, Version], Published],
+    highest: Mapping[str, Version],
+) -> Iterator[str]:
+    """A feed shows each discussion as the strip does whose version it names.
+
+    One that was never sent, since a newer one came first, says nothing; one that is newer than the
+    newest is wrong.
+    """
     if len(feed.data["entries"]) > 200:
         yield f"{feed.key}@{feed.version} has {len(feed.data['entries'])} entries"
     for entry in feed.data["entries"]:
         key = f"{feed.data['site']}/{entry['discussion']}"
-        strip = strips.get((key, (entry["version"][0], entry["version"][1])))
+        version = (entry["version"][0], entry["version"][1])
+        strip = strips.get((key, version))
+        if key not in highest or version > highest[key]:
+            yield f"{feed.key}@{feed.version} names {key}@{version}, which never was"
         if strip and any(strip.data[name] != entry[name] for name in ENTRY):
             yield f"{feed.key}@{feed.version} shows {key} other than its strip {strip.version}"
 

@@ -63,6 +63,7 @@ def looked_at(e: Evidence) -> dict[str, int]:
         "steps of fences": len(e.rows("fence_steps")),
         "strips": len(e.strips),
         "feeds": e.feeds_read,
+        "entries of feeds with their strips": e.entries_compared,
         "reads": len(e.reads),
         "events of streams": len(e.streamed),
         "comments on streams": sum(one["event"] == "comments" for one in e.streamed),

@@ -159,9 +159,13 @@ class Nemesis:
         return all_of_them[turn % len(all_of_them)]
 
     async def spring(
-        self, point: str, labels: list[str], strike: Callable[[Connection], str]
+        self,
+        point: str,
+        labels: list[str],
+        strike: Callable[[Connection], str],
+        when: Callable[[Connection], bool] = lambda connection: True,
     ) -> dict[str, Any]:
-        trap = Trap(point, lambda owner: owner in labels, strike)
+        trap = Trap(point, lambda owner: owner in labels, strike, when)
         self.stack.servers.traps.append(trap)
         try:
             evidence = await asyncio.wait_for(trap.hit, TRAP_SECONDS)

@@ -92,9 +92,10 @@ def _feeds(
     strips: dict[str, list[Published]],
 ) -> Iterator[str]:
     yield from e.feeds_wrong
-    for feed in e.feeds:
-        yield from feed_wrong(feed, contents)
     final = {key: max(found, key=lambda one: one.version) for key, found in strips.items()}
+    newest = {key: one.version for key, one in final.items()}
+    for feed in e.feeds:
+        yield from feed_wrong(feed, contents, newest)
     for key, found in _by_key(e.feeds).items():
         feed = max(found, key=lambda one: one.version)
         expected = _ranked(feed, final.values())

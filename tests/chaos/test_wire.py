@@ -71,6 +71,20 @@ async def test_a_transaction_passes_its_points(postgres: tuple[Proxy, str], poin
     assert await count(dsn) == 1
 
 
+async def test_a_trap_may_wait_for_a_connection_that_it_is_about(
+    postgres: tuple[Proxy, str],
+) -> None:
+    proxy, dsn = postgres
+    trap = Trap(
+        "before_commit", lambda owner: True, lambda connection: "cut",
+        when=lambda connection: connection.mind.fence is not None,
+    )  # fmt: skip
+    proxy.traps.append(trap)
+    await write(dsn)  # moves no fence
+    assert not trap.hit.done()
+    assert await count(dsn) == 1
+
+
 async def test_large_statements_and_answers_pass_unchanged(postgres: tuple[Proxy, str]) -> None:
     _, dsn = postgres
     connection = await asyncpg.connect(dsn)

@@ -34,6 +34,7 @@ class Trap:
     point: str
     owner: Callable[[str], bool]
     strike: Callable[[Connection], str]
+    when: Callable[[Connection], bool] = lambda connection: True
     hit: asyncio.Future[dict[str, Any]] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
@@ -86,7 +87,12 @@ class Connection:
     def spring(self, point: str, **evidence: Any) -> str:
         """Whether a trap waits at this point for this connection, and what its strike said."""
         for trap in self.proxy.traps:
-            if trap.point == point and trap.owner(self.owner) and not trap.hit.done():
+            if (
+                trap.point == point
+                and trap.owner(self.owner)
+                and trap.when(self)
+                and not trap.hit.done()
+            ):
                 self.proxy.traps.remove(trap)
                 said = trap.strike(self)
                 trap.hit.set_result({"point": point, "owner": self.owner, **evidence})

@@ -19,7 +19,10 @@ async def unknown_commit(n: Nemesis) -> dict[str, Any]:
     """The connection is cut after the server committed, before the client knew."""
     name = n.next("unknown", ["counters", "moderation", "publisher", "counters", "moderation"])
     labels = [service.label for service in n.stack.of(name)]
-    return await n.spring("commit_sent", labels, lambda connection: "cut")
+    evidence = await n.spring("commit_sent", labels, lambda connection: "cut")
+    if not evidence["effected"]:
+        raise Missed("the transaction had no effect")
+    return evidence
 
 
 @kind(light=True)
