@@ -6,11 +6,13 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.chaos import doctored, doctored_shown
 from tests.chaos.build import a_clean_run, a_log
-from tests.chaos.doctored import DOCTORED
 from tests.chaos.evidence import Evidence
 from tests.chaos.invariants import INVARIANTS, check
 from tests.chaos.model import Record
+
+DOCTORED = [*doctored.DOCTORED, *doctored_shown.DOCTORED]
 
 
 def test_a_clean_run_breaks_nothing() -> None:
