@@ -34,7 +34,7 @@ def clean(result: Result) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1_200)  # an end, not a demand
 @pytest.mark.filterwarnings("ignore:Unclosed AIOKafka")  # brokers die under the harness's own
 async def test_nothing_is_lost_or_doubled_under_seeded_faults(tmp_path: Path) -> None:
     home = Path(tempfile.mkdtemp(prefix="veche-chaos-"))  # Postgres's user walks through it
