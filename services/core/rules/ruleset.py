@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date
 from functools import cached_property
 from typing import Any
 
@@ -28,17 +28,14 @@ from services.core.rules.condition import (
 from services.core.rules.detect import DETECTORS
 from services.core.rules.document import Stated, stated_rules
 from services.core.rules.expression import Comparison, Holds
-from services.core.rules.facts import Kind, Submission, Windows
-from services.core.rules.features import OF_DISCUSSIONS, OF_REPORTS, OF_STANDING
-from services.core.rules.near import BANDS
+from services.core.rules.facts import Submission, Windows
+from services.core.rules.features import OF_REPORTS
 from services.core.rules.reading import read
 from services.core.rules.rule import Rule
+from services.core.rules.windows import most_counted, windows_of
 
 RESERVED = frozenset({"policy", "rule_error", "limited", "report", "rejected_before", "score"})
 """Names that findings and reasons of the machinery have."""
-
-_MOST = 500
-"""Earlier comments that a count looks at, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +155,7 @@ def _compile(stated: Stated, builder: Builder, lists: Mapping[str, str]) -> Comp
                     "state `scope: {event: [reported]}`, and no other event",
                 )
     for each in asked:
-        most = _MOST // BANDS if each.query and "near" in each.query[:2] else _MOST
+        most = most_counted(each.query) if each.query else 0
         if each.query and isinstance(each.bound, int | float) and each.bound >= most:
             raise stated.at(
                 ("when",),
@@ -211,7 +208,7 @@ def _assemble(
         compiled=tuple(running),
         idle=tuple(each for each in compiled if each.rule.status not in ("live", "shadow")),
         index=builder.index(),
-        windows=_windows(comparisons, any("reported" in c.rule.scope.event for c in running)),
+        windows=windows_of(comparisons, any("reported" in c.rule.scope.event for c in running)),
         scores=frozenset(each.score for each in comparisons if each.score),
         comparisons=comparisons,
         numbered={each.text: n for n, each in enumerate(comparisons)},
@@ -258,47 +255,6 @@ def _scope(rule: Rule) -> Callable[[Submission], bool]:
         )
 
     return in_scope
-
-
-def _windows(comparisons: Sequence[Comparison], reports: bool) -> Windows:
-    queries = {}
-    recent = copies = near = timedelta()
-    most: dict[Kind, int] = {"recent": 0, "own": 0, "site": 0, "near": 0}
-    first = False
-    for each in comparisons:
-        first = first or each.key == "author.age_days"
-        query = each.query
-        if query is None:
-            continue
-        queries[query.key] = query
-        bound = int(float(each.bound)) + 1 if isinstance(each.bound, int | float) else 1
-        # Of these only some of what is looked at counts.
-        scarce = query.over in ("author_here", "copies", "near") or query.what == "near"
-        bound = bound * 10 if scarce else bound
-        bound = bound * 10 if query.what == "discussions" else bound
-        match query.kind:
-            case "recent":
-                recent = max(recent, query.window)
-            case "near":
-                near = max(near, query.window)
-            case _:
-                copies = max(copies, query.window)
-        most[query.kind] = min(max(most[query.kind], bound), _MOST)
-    return Windows(
-        recent=recent,
-        recent_most=most["recent"],
-        copies=copies,
-        own_copies_most=most["own"],
-        site_copies_most=most["site"],
-        near=near,
-        near_most=-(-most["near"] // BANDS),
-        standing=any(each.key in OF_STANDING for each in comparisons),
-        first=first,
-        karma=any(each.key == "author.karma" for each in comparisons),
-        discussion=any(each.key in OF_DISCUSSIONS for each in comparisons),
-        reports=reports,
-        queries=tuple(queries[key] for key in sorted(queries)),
-    )
 
 
 def _hash(content: Any) -> str:
