@@ -1,28 +1,23 @@
-"""Rules over a file of comments: hits, overlap, precision and recall; and one ruleset's verdicts
-against another's. Comments are named by id, never shown."""
+"""Rules over a file of comments, or over those of the last days; and one ruleset's verdicts against
+another's."""
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
-from itertools import combinations
 from pathlib import Path
 from time import perf_counter
-from typing import Any
 
 import click
 
 from services.cli.rules import stored
-from services.cli.rules.run import Run, Told, prepared
+from services.cli.rules.hits import SAMPLES, Counted, show
+from services.cli.rules.run import Run, prepared
 from services.cli.rules.said import tell
 from services.cli.rules.stored import days_option, recorded_option, site_option
 from services.cli.rules.write import as_json, loaded, say
 from services.core.errors import Misconfigured
 from services.core.rules import Ruleset, replay
-from services.core.rules.questions import Seen
 
-SAMPLES = 5
-PAIRS = 10
 NOT_APPLIED = ("hold_first of sites and discussions", "limits on authors", "brakes")
 """What a verdict of moderation hangs on beside the rules: a backtest tells of rules alone."""
 
@@ -43,84 +38,6 @@ limit_option = click.option(
 workers_option = click.option(
     "--workers", type=click.IntRange(1, 64), default=2, show_default=True, help="Processes."
 )
-
-
-@dataclass(slots=True)
-class Alike:
-    """Comments that one label and the same rules have."""
-
-    count: int = 0
-    first: list[tuple[int, str]] = field(default_factory=list)
-    """Place and id of the first few."""
-
-
-class Counted:
-    """What a run comes to."""
-
-    def __init__(self, ruleset: Ruleset) -> None:
-        self.ruleset = ruleset
-        self.total = 0
-        self._alike: dict[tuple[Seen, bool | None], Alike] = {}
-
-    def add(self, told: Told, seen: Seen) -> None:
-        """Comments that look alike to the rules are counted as one; the first few are named."""
-        self.total += 1
-        alike = self._alike.get((seen, told.bad))
-        if alike is None:
-            alike = self._alike[seen, told.bad] = Alike()
-        alike.count += 1
-        if alike.count <= SAMPLES:
-            alike.first.append((self.total, told.id))
-
-    def report(self) -> dict[str, Any]:
-        rules = [each.rule for each in self.ruleset.compiled]
-        verdicts: Counter[str] = Counter()
-        hits: Counter[int] = Counter()
-        true: Counter[int] = Counter()
-        labelled: Counter[int] = Counter()
-        overlap: Counter[tuple[int, int]] = Counter()
-        samples: dict[int, list[tuple[int, str]]] = {}
-        flagged: Counter[bool | None] = Counter()
-        told: Counter[bool | None] = Counter()
-        for (seen, bad), alike in self._alike.items():
-            count = alike.count
-            verdict = replay.verdict(seen, self.ruleset)
-            verdicts[verdict] += count
-            told[bad] += count
-            flagged[bad] += count * (verdict != "publish")
-            for n in seen.hits:
-                hits[n] += count
-                labelled[n] += count * (bad is not None)
-                true[n] += count * bool(bad)
-                samples.setdefault(n, []).extend(alike.first)
-            for pair in combinations(seen.hits, 2):
-                overlap[pair] += count
-        return {
-            "ruleset": self.ruleset.hash,
-            "comments": self.total,
-            "verdicts": {name: verdicts[name] for name in replay.VERDICTS},
-            "labelled": told[True] + told[False],
-            "bad": told[True],
-            "precision": _share(flagged[True], flagged[True] + flagged[False]),
-            "recall": _share(flagged[True], told[True]),
-            "rules": [
-                {
-                    "rule": rules[n].id,
-                    "status": rules[n].status,
-                    "action": rules[n].effect.action,
-                    "hits": count,
-                    "precision": _share(true[n], labelled[n]),
-                    "recall": _share(true[n], told[True]),
-                    "samples": [name for _, name in sorted(samples[n])[:SAMPLES]],
-                }
-                for n, count in sorted(hits.items(), key=lambda item: (-item[1], item[0]))
-            ],
-            "silent": [rule.id for n, rule in enumerate(rules) if not hits[n]],
-            "overlap": [
-                {"rules": [rules[a].id, rules[b].id], "comments": count}
-                for (a, b), count in overlap.most_common(PAIRS)
-            ],
-        }
 
 
 @click.command()
@@ -171,7 +88,7 @@ def backtest(
     if as_json:
         say(report)
         return
-    _show(report)
+    show(report)
 
 
 def _chosen(
@@ -211,29 +128,6 @@ def _judged_on(run: Run) -> str:
     if run.timeless:
         said += f"; windows unknown on {run.timeless} lines without `at`"
     return said
-
-
-def _show(report: dict[str, Any]) -> None:
-    verdicts = ", ".join(f"{count} {name}" for name, count in report["verdicts"].items())
-    tell(f"{report['comments']} comments: {verdicts}")
-    tell(f"facts: {report['facts']}")
-    tell(f"rules alone, without {', '.join(report['not_applied'])}")
-    if report["labelled"]:
-        tell(
-            f"{report['labelled']} labelled, {report['bad']} bad: precision "
-            f"{_shown(report['precision'])}, recall {_shown(report['recall'])}"
-        )
-    for one in report["rules"]:
-        quality = f"  precision {_shown(one['precision'])}" if one["precision"] is not None else ""
-        tell(f"{one['rule']:30} {one['status']:6} {one['action']:7} {one['hits']:8}{quality}", 2)
-        tell(f"e.g. {', '.join(one['samples'][:2])}", 6)
-    for one in report["overlap"][:5]:
-        tell(f"both {' and '.join(one['rules'])}: {one['comments']}", 2)
-    if report["silent"]:
-        tell(f"silent: {', '.join(report['silent'])}", 2)
-    if report["not_comments"]:
-        tell(f"{report['not_comments']} lines are no comments", 2)
-    tell(f"{report['seconds']} s, {report['per_second']} comments/s")
 
 
 @click.command()
@@ -300,11 +194,3 @@ def diff(
         tell(f"{move}: {count} of {total}, e.g. {', '.join(samples[move])}", 2)
     if not moves:
         tell(f"the same verdicts on {total} comments", 2)
-
-
-def _share(part: int, whole: int) -> float | None:
-    return round(part / whole, 4) if whole else None
-
-
-def _shown(share: float | None) -> str:
-    return "–" if share is None else f"{share:.1%}"
