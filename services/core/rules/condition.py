@@ -1,117 +1,24 @@
-"""Compiles the tree of a rule to closures: what each matcher asks, and what it has found.
-
-A test answers True, False or None: unknown, which is not false. `all`, `any`, `none` and `not` keep
-to that (Kleene's logic), so that a rule can say what follows where its answer hangs on the unknown.
-"""
+"""Compiles the conditions of a ruleset to trees of closures, and gathers what they look for."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from services.core.errors import BadRuleset
 from services.core.rules import detect, expression, patterns
+from services.core.rules.context import Context, Evidence, Index
 from services.core.rules.document import nearest
-from services.core.rules.facts import Facts, Submission, Value
 from services.core.rules.features import TEXT
-from services.core.rules.links import host_of, links_of, within
+from services.core.rules.links import host_of, within
 from services.core.rules.listed import Source
 from services.core.rules.reading import Span
 from services.core.rules.rule import Condition, Node
-from services.core.rules.word_index import Match, WordIndex
+from services.core.rules.tree import Guard, Leaf, Test, Tree, branch
+from services.core.rules.word_index import WordIndex
 
-Test = Callable[["Context"], bool | None]
 Path = tuple[str | int, ...]
-
-
-class Index(NamedTuple):
-    """What all rules look for, searched once in a text."""
-
-    words: WordIndex
-    leaves: Mapping[str, tuple[int, ...]]
-    """By a list's name, the matchers that use it."""
-    patterns: patterns.Patterns
-
-
-class Context:
-    """One comment under judgement; what several rules ask is worked out once."""
-
-    __slots__ = ("_links", "comment", "facts", "index", "patterns", "values", "words")
-
-    def __init__(self, comment: Submission, facts: Facts, index: Index) -> None:
-        self.comment = comment
-        self.facts = facts
-        self.index = index
-        self.words: dict[int, list[Match]] = {}
-        for match in index.words.find(comment.reading):
-            for leaf in index.leaves[match.list]:
-                self.words.setdefault(leaf, []).append(match)
-        self.patterns = index.patterns.find(comment.reading.folded)
-        self.values: dict[str, Any] = {}
-        """Features and detectors, as far as they were asked."""
-        self._links: list[tuple[str, Span]] | None = None
-
-    @property
-    def links(self) -> list[tuple[str, Span]]:
-        if self._links is None:
-            self._links = links_of(self.comment.reading)
-        return self._links
-
-    def value(self, key: str) -> Any:
-        values = self.values
-        if key in values:
-            return values[key]
-        feature = TEXT.get(key)
-        if feature is None:
-            return self.facts.values.get(key)
-        values[key] = feature.value(self.comment)
-        return values[key]
-
-    def found(self, detector: str) -> list[Span]:
-        if detector not in self.values:
-            self.values[detector] = detect.DETECTORS[detector](self.comment.reading)
-        spans: list[Span] = self.values[detector]
-        return spans
-
-
-@dataclass(slots=True)
-class Evidence:
-    spans: list[Span] = field(default_factory=list)
-    detail: dict[str, Any] = field(default_factory=dict)
-
-
-class Guard(NamedTuple):
-    name: str
-    test: Test
-
-
 _HAS_LINKS = Guard("links", lambda c: bool(c.links))
-
-
-@dataclass(frozen=True, slots=True)
-class Leaf:
-    """One matcher; `text` is how it is written, `trigger` its number in the index if it has one."""
-
-    text: str
-    test: Test
-    show: Callable[[Context, Evidence], None]
-    value: Callable[[Context], Value]
-    trigger: int | None = None
-    comparison: expression.Comparison | None = None
-    guard: Guard | None = None
-    """A test that may be shared with other matchers: where it is False, so is this one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Branch:
-    kind: str
-    """all, any, none."""
-    children: tuple[Tree, ...]
-    test: Test
-
-
-Tree = Leaf | Branch
 
 
 class Builder:
@@ -340,79 +247,3 @@ def _finds(names: Sequence[str]) -> Leaf:
 def _first(names: Sequence[str]) -> Test:
     (name,) = names
     return lambda c: bool(c.found(name))
-
-
-def branch(kind: str, children: Sequence[Tree]) -> Branch:
-    tests = [child.test for child in children]
-    decisive = kind == "all"
-
-    # `all` ends at the first False, `any` and `none` at the first True.
-    def test(c: Context) -> bool | None:
-        unknown = False
-        for each in tests:
-            answer = each(c)
-            if answer is None:
-                unknown = True
-            elif answer is not decisive:
-                return kind == "any"
-        return None if unknown else kind != "any"
-
-    return Branch(kind, tuple(children), test)
-
-
-def triggers(tree: Tree) -> frozenset[int] | None:
-    """Numbers of the index of which one must be found for the tree not to be false; None: any."""
-    if isinstance(tree, Leaf):
-        return None if tree.trigger is None else frozenset({tree.trigger})
-    below = [triggers(child) for child in tree.children]
-    if tree.kind == "any":
-        known = [each for each in below if each is not None]
-        return frozenset().union(*known) if len(known) == len(below) else None
-    if tree.kind == "all":
-        return min((each for each in below if each is not None), key=len, default=None)
-    return None
-
-
-def guard(tree: Tree) -> Guard | None:
-    """A test of the text alone; where it is False, so is the tree."""
-    if isinstance(tree, Leaf):
-        return tree.guard
-    below = [guard(child) for child in tree.children] if tree.kind == "all" else []
-    return next((each for each in below if each is not None), None)
-
-
-def show(tree: Tree, c: Context, evidence: Evidence) -> None:
-    """What made the tree true: spans, and the values that it was judged on."""
-    if isinstance(tree, Leaf):
-        tree.show(c, evidence)
-        return
-    for child in tree.children:
-        if tree.kind != "none" and child.test(c):
-            show(child, c, evidence)
-        elif tree.kind == "none":
-            for leaf in leaves(child):
-                if leaf.comparison is not None:
-                    leaf.show(c, evidence)
-
-
-def leaves(tree: Tree) -> list[Leaf]:
-    if isinstance(tree, Leaf):
-        return [tree]
-    return [leaf for child in tree.children for leaf in leaves(child)]
-
-
-def misses(tree: Tree, c: Context) -> list[Leaf]:
-    """The fewest matchers that would have to answer otherwise for the tree to be true."""
-    if tree.test(c):
-        return []
-    if isinstance(tree, Leaf):
-        return [tree]
-    if tree.kind == "none":
-        return [leaf for child in tree.children if child.test(c) is not False
-                for leaf in leaves(child) if leaf.test(c) is not False]  # fmt: skip
-    below = [misses(child, c) for child in tree.children]
-    return min(below, key=len) if tree.kind == "any" else [leaf for each in below for leaf in each]
-
-
-def unknown(tree: Tree, c: Context) -> list[str]:
-    return [leaf.text for leaf in leaves(tree) if leaf.test(c) is None]

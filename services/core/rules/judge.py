@@ -9,8 +9,8 @@ from typing import Any
 from msgspec import structs
 
 from services.core.events import FindingSeen, VerdictGiven
-from services.core.rules import condition
-from services.core.rules.condition import Context, Evidence
+from services.core.rules import tree
+from services.core.rules.context import Context, Evidence
 from services.core.rules.facts import LIMITED_UNTIL, Facts, Submission
 from services.core.rules.ruleset import Compiled, Ruleset, everywhere
 
@@ -105,7 +105,7 @@ def _look(rule: Compiled, context: Context) -> FindingSeen | None:
     evidence = Evidence()
     action: str = rule.rule.effect.action
     if answer is None:
-        evidence.detail["unknown"] = condition.unknown(rule.tree, context)
+        evidence.detail["unknown"] = tree.unknown(rule.tree, context)
         match rule.rule.on_missing:
             case "hold":  # for want of a value: nothing else follows from that
                 return _finding(rule, "hold", evidence, effects=False)
@@ -114,7 +114,7 @@ def _look(rule: Compiled, context: Context) -> FindingSeen | None:
             case _:
                 return _finding(rule, "note", evidence, effects=False)
     else:
-        condition.show(rule.tree, context, evidence)
+        tree.show(rule.tree, context, evidence)
     return _finding(rule, action, evidence)
 
 

@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
-from services.core.rules.condition import Context, Leaf, Test, Tree
+from services.core.rules.context import Context
 from services.core.rules.features import TEXT
 from services.core.rules.ruleset import Compiled, Ruleset, everywhere
+from services.core.rules.tree import Leaf, Test, Tree
 
 ERROR = -1
 """In place of a rule's number: a rule failed, so the comment is held."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
-from services.core.rules.condition import Context
+from services.core.rules.context import Context
 from services.core.rules.expression import Holds
 from services.core.rules.facts import Facts, Submission, Value
 from services.core.rules.features import TEXT

@@ -15,16 +15,8 @@ from functools import cached_property
 from typing import Any
 
 from services.core.errors import BadRuleset
-from services.core.rules.condition import (
-    Builder,
-    Context,
-    Index,
-    Misplaced,
-    Test,
-    Tree,
-    guard,
-    triggers,
-)
+from services.core.rules.condition import Builder, Misplaced
+from services.core.rules.context import Context, Index
 from services.core.rules.detect import DETECTORS
 from services.core.rules.document import Stated, stated_rules
 from services.core.rules.expression import Comparison, Holds
@@ -32,6 +24,7 @@ from services.core.rules.facts import Submission, Windows
 from services.core.rules.features import OF_REPORTS
 from services.core.rules.reading import read
 from services.core.rules.rule import Rule
+from services.core.rules.tree import Test, Tree, guard, triggers
 from services.core.rules.windows import most_counted, windows_of
 
 RESERVED = frozenset({"policy", "rule_error", "limited", "report", "rejected_before", "score"})

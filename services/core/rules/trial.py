@@ -11,13 +11,14 @@ from msgspec import structs
 
 from services.core.errors import BadRuleset
 from services.core.events import DiscussionKey
-from services.core.rules.condition import Context, Evidence, Leaf, Tree, leaves, misses
+from services.core.rules.context import Context, Evidence
 from services.core.rules.expression import subject
 from services.core.rules.facts import Facts, Submission, Value
 from services.core.rules.judge import MAX_SPANS
 from services.core.rules.reading import read
 from services.core.rules.rule import Case
 from services.core.rules.ruleset import Compiled, Ruleset
+from services.core.rules.tree import Leaf, Tree, leaves, misses
 
 _AT = datetime(2026, 1, 1, 12, tzinfo=UTC)
 

@@ -8,7 +8,7 @@ from itertools import accumulate
 import pytest
 
 from services.core.rules import Budget, Facts, Ruleset, judge
-from services.core.rules.condition import Context
+from services.core.rules.context import Context
 from services.core.rules.ruleset import Compiled
 from tests.unit.rules.build import a_ruleset, a_submission
 

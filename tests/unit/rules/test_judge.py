@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from services.core.rules import Budget, Facts, judge
-from services.core.rules.condition import Context
+from services.core.rules.context import Context
 from services.core.rules.trial import explain
 from tests.unit.rules.build import NOON, a_ruleset, a_submission
 

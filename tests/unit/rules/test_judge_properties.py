@@ -10,10 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.core.rules import Facts, Submission, judge, load, replay
-from services.core.rules.condition import Branch, Builder, Context, Tree, misses
+from services.core.rules.condition import Builder
+from services.core.rules.context import Context
 from services.core.rules.format import formatted
 from services.core.rules.questions import rest
 from services.core.rules.rule import Condition, Node
+from services.core.rules.tree import Branch, Tree, misses
 from tests.unit.rules.build import TEXTS, a_ruleset, a_submission
 
 LEAVES = {
