@@ -110,6 +110,8 @@ class Supervisor:
     def _again(self, kept: Kept, now: float) -> None:
         kept.due_at = None
         kept.started_at = now
+        # A server may take a minute to be ready again, and nothing else is looked at meanwhile.
+        self._console.print(f"{kept.name} is started again")
         try:
             kept.start()
         except CannotStart as error:

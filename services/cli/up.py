@@ -122,14 +122,16 @@ class Everything:
         started = bool(self.services or self.caddy or self.kafka or self.postgres)
         if started:
             self.console.print("\nveche: stopping (Ctrl-C again to kill)")
-        with ThreadPoolExecutor(max(1, len(self.services))) as threads:
-            list(threads.map(lambda one: one.child.stop(), self.services.values()))
-        self._supervisor.show_logs()
-        for server in (self.caddy, self.kafka, self.postgres):
-            if server is not None:
-                server.stop()
-        end_guard()
-        self._machine.close()
+        # In this order, and each whatever became of those before.
+        with ExitStack() as steps:
+            steps.callback(self._machine.close)
+            steps.callback(end_guard)
+            for server in (self.postgres, self.kafka, self.caddy):
+                if server is not None:
+                    steps.callback(server.stop)
+            steps.callback(self._supervisor.show_logs)
+            with ThreadPoolExecutor(max(1, len(self.services))) as threads:
+                list(threads.map(lambda one: one.child.stop(), self.services.values()))
         if started:
             self.console.print(f"veche: stopped in {time.monotonic() - began:.1f} s")
 

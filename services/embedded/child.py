@@ -22,6 +22,8 @@ from services.embedded import guardian
 LAST_LINES = 15
 LOG_BYTES_KEPT = 10 * 1024 * 1024
 POLL_SECONDS = 0.02
+KILLED_SECONDS = 60.0
+"""A killed process ends once it runs: on a busy machine not at once."""
 NOTE = ".pid"
 """A file beside a child's log while it runs: its process, how to stop it, its command."""
 
@@ -196,7 +198,7 @@ class Child:
 
     def _collect(self) -> int:
         assert self.process is not None
-        code = self.process.wait(10)
+        code = self.process.wait(KILLED_SECONDS)
         self.forget()
         return code
 
