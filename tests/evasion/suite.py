@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 HERE = Path(__file__).parent
-PARTS = ("first", "later", "fresh")
+PARTS = ("first", "later", "fresh", "blind")
 
 
 class Disguised(NamedTuple):
@@ -17,7 +17,7 @@ class Disguised(NamedTuple):
 
 
 def disguised(language: str, part: str) -> Iterator[Disguised]:
-    """`part` is `first` or `fresh` (written before any run) or `later`."""
+    """`part` is `first` or `fresh` (written before any run), `later`, or `blind` (by another)."""
     for line in _lines(f"{language}_{part}.txt"):
         head, _, comments = line.partition(": ")
         class_, _, word = head.partition(" ")
@@ -26,7 +26,7 @@ def disguised(language: str, part: str) -> Iterator[Disguised]:
 
 
 def innocent() -> list[str]:
-    return [*_lines("innocent.txt"), *_lines("innocent_fresh.txt")]
+    return [line for part in ("", "_fresh", "_blind") for line in _lines(f"innocent{part}.txt")]
 
 
 def words(language: str) -> list[str]:

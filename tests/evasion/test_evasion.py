@@ -12,14 +12,14 @@ from services.core.rules.listed import Source
 from services.core.rules.reading import read
 from services.core.rules.word_index import WordIndex
 from tests.evasion.measure import found, index_of, misses
-from tests.evasion.suite import disguised, innocent
+from tests.evasion.suite import PARTS, disguised, innocent
 
 LEAST_FOUND = 0.96
 BOTH = index_of("ru", "en")
 
 
 @pytest.mark.parametrize("language", ["ru", "en"])
-@pytest.mark.parametrize("part", ["first", "later", "fresh"])
+@pytest.mark.parametrize("part", PARTS)
 def test_disguised_words_are_found(language: str, part: str) -> None:
     count = len(list(disguised(language, part)))
     missed = misses(index_of(language), language, part)

@@ -6,6 +6,7 @@ Everything here is folded: lower case, `ё` as `е`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Literal
@@ -24,9 +25,15 @@ _UNLISTED = frozenset({
     "although", "until", "unless", "against", "among", "amongst", "amid", "beneath", "beside",
     "during", "into", "onto", "toward", "upon", "every", "three", "four", "five", "six", "seven",
     "eight", "nine", "ten", "ok", "hi", "hey", "oh", "per", "versus", "lest", "whereas", "albeit",
-    "shiite",
+    "shiite", "niger", "nigeria",
 })  # fmt: skip
 """English words that lemminflect has no lemma for."""
+_FLEETING = re.compile(r"(?<=[бвгджзклмнпрстфхцчшщ])[ое](?=[кц]$)")
+_NOUN_ENDINGS = ("а", "у", "ом", "ем", "е", "и", "ы", "ов", "ев", "ам", "ами", "ах")
+_ADJECTIVE_ENDINGS = (
+    "ый", "ая", "ое", "ые", "ого", "ой", "ому", "ую", "ым", "ом", "ых", "ыми", "", "а", "о", "ы"
+)  # fmt: skip
+_VERB_ENDINGS = ("ит", "ишь", "им", "ите", "ят", "и", "я", "ет", "ешь", "ем", "ете", "ут", "у")
 
 
 def language_of(word: str) -> Language:
@@ -71,13 +78,35 @@ def _russian(word: str) -> Iterable[str]:
     sure = [parse for parse in parses if parse.is_known] or parses[:1]
     base = [parse for parse in sure if _folded(parse.normal_form) == word]
     if base:
-        return {_folded(form.word) for parse in base for form in parse.lexeme}
+        # Of a noun that is a verb too (`сволочь`), what it mostly is.
+        noun = base[0].tag.POS in _DECLINED
+        alike = [parse for parse in base if not (noun and parse.tag.POS == "INFN")]
+        made = {_folded(form.word) for parse in alike for form in parse.lexeme}
+        made |= {
+            _folded(form.word).replace("нн", "н", 1)
+            for parse in alike
+            for form in parse.lexeme
+            if form.tag.POS == "PRTF"
+        }
+        return made if base[0].is_known else made | _otherwise(word, base[0].tag)
     return {
         _folded(form.word)
         for parse in sure[:1]
         for form in parse.lexeme
         if parse.tag.POS in _DECLINED or _use(form.tag) == _use(parse.tag)
     }
+
+
+def _otherwise(word: str, tag: OpencorporaTag) -> set[str]:
+    """What a guess for a word in no dictionary may lack: `-к-` of `-ок`, `-ят` of `-еть`."""
+    fleeting = _FLEETING.search(word)
+    if tag.POS == "NOUN" and fleeting is not None:
+        stem = word[: fleeting.start()] + word[fleeting.end() :]
+        return {stem + ending for ending in _NOUN_ENDINGS}
+    if tag.POS == "INFN" and word.endswith(("еть", "ать")):
+        passive = {word[:-2] + "н" + ending for ending in _ADJECTIVE_ENDINGS}
+        return passive | {word[:-3] + ending for ending in _VERB_ENDINGS}
+    return set()
 
 
 def _use(tag: OpencorporaTag) -> tuple[object, ...]:

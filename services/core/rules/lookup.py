@@ -187,7 +187,8 @@ def _ordinary(word: str, form: str) -> bool:
     choices = [(run[0], run[0] * 2) if length > 1 else (run,) for run, length in runs]
     if sum(length > 1 for _, length in runs) > 4:
         return False
-    return any(known(other) for choice in product(*choices) if (other := "".join(choice)) != form)
+    others = ["".join(choice) for choice in product(*choices)]
+    return any(other != form and len(other) >= len(form) and known(other) for other in others)
 
 
 def _spoken_alike(word: str, hit: Found, *, latin: bool) -> bool:

@@ -27,6 +27,7 @@ _UNDER_STEPS = 3_000
 _UNDER = re.compile(r"(?<![\w*#@$%])[^\W_]+(?:[*#@$%•][^\W_]+)+(?![\w*#@$%])")
 _BARE_MASKS = frozenset("*#")
 """Signs that mean nothing else within a word."""
+_ABBREVIATED = tuple(f"{first}{WILDCARD}{last}" for first, last in ("др", "гн", "рн", "мр", "кт"))
 
 
 class _Row(NamedTuple):
@@ -38,6 +39,7 @@ class _Row(NamedTuple):
     soft: bool
     bare: bool = False
     """Whether all masks are of `_BARE_MASKS`."""
+    hyphen: bool = False
 
 
 def is_mask(character: str) -> bool:
@@ -79,6 +81,8 @@ def _fit(row: _Row, trie: Trie) -> tuple[str, int] | None:
     left = len(pattern) - hidden
     if left < 2 or len(pattern) < 3:
         return None
+    if row.soft and len(pattern) == 4:
+        return _one_vowel(pattern, trie) if row.hyphen else None
     if row.soft and (left < 3 or hidden > left or len(pattern) < 5):
         return None
     sure = 4 if row.soft else 2
@@ -108,8 +112,16 @@ def _fit(row: _Row, trie: Trie) -> tuple[str, int] | None:
     return None
 
 
+def _one_vowel(pattern: str, trie: Trie) -> tuple[str, int] | None:
+    """`ж-па`; not `д-ра`."""
+    if pattern.count(WILDCARD) != 1 or pattern.startswith(_ABBREVIATED):
+        return None
+    forms = (form for form in _fitting(pattern, trie) if _only_vowels(pattern, form))
+    return next(((form, MASKED) for form in forms), None)
+
+
 def _fitting(pattern: str, trie: Trie) -> Iterator[str]:
-    for reading in one_alphabet(pattern):
+    for reading in one_alphabet(pattern) if len(pattern) > 3 else (pattern,):
         yield from trie.fitting(reading)
 
 
@@ -140,8 +152,10 @@ def _rows(text: str) -> Iterator[_Row]:
             while end > start and not text[end - 1].isalnum():
                 end -= 1
             inner = text[start:end]
-            if 4 <= len(inner) <= LONGEST and not SOFT.isdisjoint(inner) and not _words(inner):
-                yield _Row(start, end, _pattern(inner), "", soft=True)
+            if not 4 <= len(inner) <= LONGEST or SOFT.isdisjoint(inner):
+                continue
+            if inner[1:2] == "-" or not _words(inner):
+                yield _Row(start, end, _pattern(inner), "", soft=True, hyphen="-" in inner)
 
 
 def _in_row(text: str, start: int, end: int) -> Iterator[_Row]:

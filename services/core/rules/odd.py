@@ -13,6 +13,8 @@ from services.core.rules.spelling import Spelled, Steps, walk
 
 # What a disguise needs is well below; it bounds what a hostile text can cost.
 _ODD_STEPS = 1_500
+_LATIN_LOOKS = frozenset("ѕԁԛԝӏ")
+"""Cyrillic letters that hardly anybody writes but for their looks."""
 _MARKS = r"""[-–—,.:;’'"“”„«»()]"""
 _INNER = r"""[-–—,.:;’'"“”„«»]"""
 _ROW = r"(?:[a-z]+|[а-я]+|[0-9]+)"
@@ -20,6 +22,8 @@ _PLAIN = rf"{_MARKS}*{_ROW}(?:{_INNER}+{_ROW})*(?:{_MARKS}|[?!…])*"
 _BRACKET = r"\((?!\S*\))|\)\("
 """What begins a token and may be a letter: `(reep`, `)(am`."""
 ODD = re.compile(rf"(?<!\S)(?:(?={_BRACKET})|(?!{_PLAIN}(?!\S)))(?=\S*[^\W_]|\S{{4}})\S+")
+_SIGNED = re.compile(r"(?:\}\{|><|/\\|\|\||\)\()[а-я]{2}")
+"""A letter of two signs before two plain ones: `}{ам`."""
 _UNITS = re.compile(r"[\d.,]+[^\W\d_]{1,2}")
 
 
@@ -53,8 +57,10 @@ def _fair(text: str, spelled: Spelled) -> bool:
     if _UNITS.fullmatch(written) or (written[0] in "([{<" and known(written.lstrip("([{<"))):
         return False
     if len(spelled.form) <= 3 and sum(not character.isalpha() for character in written) > 1:
-        return False
+        return _SIGNED.fullmatch(written) is not None
     if spelled.how & SPACED:
         return in_pieces(written)
     # A short word of another language with Cyrillic letters of its own.
-    return len(spelled.form) > 3 or not all("\u0400" <= letter <= "\u04ff" for letter in written)
+    if len(spelled.form) > 3 or not _LATIN_LOOKS.isdisjoint(written):
+        return True
+    return not all("\u0400" <= letter <= "\u04ff" for letter in written)

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import TypeAlias
 
 from services.core.rules.inflect import known
 from services.core.rules.listed import Found, Hit, Listed
-from services.core.rules.lookalikes import SIGHT, SOUNDS, SPACED
+from services.core.rules.lookalikes import LATIN, LOOKS, REPEATED, SIGHT, SOUNDS, SPACED
 from services.core.rules.reading import Reading
 from services.core.rules.remembered import LONGEST
-from services.core.rules.spelling import STOPS, Spelled, Steps, walk
+from services.core.rules.spelling import STOPS, Steps, walk
 
 LookUp: TypeAlias = Callable[[str], tuple[Found, ...]]
 
@@ -37,6 +38,12 @@ _TWO = rf"{_GLYPH}{_STOP}{{1,4}}{_GLYPH}"
 TWO_AT_AN_EDGE = re.compile(rf"^{_STOP}*{_TWO}|(?<![^\W_]){_TWO}{_STOP}*$")
 LINK = re.compile(r"\W*(?:https?:|www\.)|.*[a-z0-9]@[a-z0-9.-]+\.[a-z]|.*[a-z0-9]\.[a-z]{2,6}/")
 _GAP = re.compile(r"[-‐‑–]?\s{1,3}[-‐‑–]?")
+_RUNS = re.compile(r"(.)\1+")
+_GAPS = re.compile(f"{_STOP}+")
+_CONTRACTED = frozenset({"re", "ll", "ve", "s", "t", "d", "m"})
+_SHORT_ROW = re.compile(r"(?<!\S)(?:[^\W\d_]{1,2} ){3,15}[^\W\d_]{1,2}(?!\S)")
+_LONGEST_ROW = 8
+_MOST_ROWS = 3
 _HYPHENS = frozenset("-‐‑–")
 _PICTURES = "\u2190"
 """Signs from here on, or letters of far alphabets."""
@@ -52,9 +59,16 @@ def read_cut(reading: Reading, listed: Listed) -> list[Hit]:
             pieces = tuple(said[start : start + size])
             if "".join(pieces) in forms and len(pieces) == size:
                 cut.add(pieces)
-    if not cut:
+    # Four words of two letters at most in a row; most texts are done with by that.
+    in_row = bytes(map((3).__gt__, map(len, said)))
+    short = _short_rows(reading.said) if b"\1\1\1\1" in in_row else ()
+    if not short and not cut:
         return []
     found: list[Hit] = []
+    for pieces in short:
+        form = "".join(pieces)
+        for start, end in _places(reading.folded, pieces) if form in forms else ():
+            found += [Hit(start, end, part, SPACED, form) for part in listed.parts[form]]
     for pieces in cut:
         form = "".join(pieces)
         most_words = len(pieces) - 1 if len(form) >= _LEAST_BESIDE_A_WORD else 0
@@ -69,9 +83,9 @@ def read_joined(text: str, offset: int, look_up: LookUp) -> Iterator[Hit]:
     word = "".join([character for character in text if character.isalnum()])
     if 4 <= len(word) <= LONGEST and not LINK.match(text):
         for part, how, form in look_up(word):
-            spelled = Spelled(0, len(text), form, how | SPACED)
-            if not part.stem and in_pieces(text):
-                yield Hit(offset, offset + len(text), part, spelled.how, form)
+            stutter = how & REPEATED and known(_RUNS.sub(r"\1", word))
+            if not part.stem and not stutter and in_pieces(text):
+                yield Hit(offset, offset + len(text), part, how | SPACED, form)
 
 
 def read_parted(token: str, look_up: LookUp) -> Iterator[Hit]:
@@ -108,11 +122,21 @@ def read_spelled_out(text: str, offset: int, listed: Listed, look_up: LookUp) ->
             continue
         for spelled in walk(text, start, listed.trie, SIGHT, ends.__contains__, steps, stops=True):
             whole = spelled.end - spelled.start == len(text)
-            if len(spelled.form) >= 4 or (whole and not spelled.how & ~(SPACED | SOUNDS)):
+            even = whole or len(set(_GAPS.findall(text[spelled.start : spelled.end]))) == 1
+            if (len(spelled.form) >= 4 and even) or (whole and _short_may_be(text, spelled.how)):
                 for hit in listed.hits(spelled):
                     yield hit._replace(
                         start=offset + hit.start, end=offset + hit.end, how=hit.how | SPACED
                     )
+
+
+def _short_may_be(text: str, how: int) -> bool:
+    """Whether a word of three letters is likely meant: `с.п.а` rather than `a с с`."""
+    return (
+        not how & ~(SPACED | SOUNDS)
+        or not any(map(str.isspace, text))
+        or (how & ~SPACED == LOOKS and bool(set(LATIN) & set(text)) and not text.isascii())
+    )
 
 
 def in_pieces(written: str) -> bool:
@@ -126,8 +150,24 @@ def in_pieces(written: str) -> bool:
     shortest = 3 if set(written) & STOPS <= _HYPHENS else 2
     if len(pieces) > 2 and all(len(piece) <= 2 for piece in pieces):
         return True
+    if pieces[-1] in _CONTRACTED and any(sign in "'’‘`" for sign in written):
+        return False
+    size = sum(map(len, pieces))
+    if size == 4 and any(len(piece) > 2 and known(piece) for piece in pieces):
+        return False
     whole = [piece for piece in pieces if len(piece) >= shortest and piece.isalpha()]
-    return sum(map(len, pieces)) >= 4 and not (len(whole) == len(pieces) and all(map(known, whole)))
+    return size >= 4 and not (len(whole) == len(pieces) and all(map(known, whole)))
+
+
+def _short_rows(said: str) -> list[tuple[str, ...]]:
+    """`за е ба ли`: four pieces or more, of one or two letters, not all of one."""
+    found: list[tuple[str, ...]] = []
+    for match in islice(_SHORT_ROW.finditer(said), _MOST_ROWS):
+        row = match[0].split(" ")
+        for first in range(len(row) - 3):
+            lasts = range(first + 4, min(first + _LONGEST_ROW, len(row)) + 1)
+            found += [tuple(row[first:last]) for last in lasts]
+    return [pieces for pieces in found if len("".join(pieces)) > len(pieces)]
 
 
 def _no_word(piece: str) -> bool:

@@ -38,6 +38,12 @@ _UNSEEN = frozenset(
     "\u115f\u1160\u3164\uffa0\u2800\x00\x01\x02\x03\x04\x05\x06\x07\x08\x0e\x0f\x7f"
 )
 _CACHED_CODE_POINTS = 4
+# Latin letters in other dress that NFKC leaves as they are.
+_FANCY = {
+    first + n: letter
+    for first in (0x1F150, 0x1F170)
+    for n, letter in enumerate("abcdefghijklmnopqrstuvwxyz")
+} | dict(zip(map(ord, "ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘǫʀꜱᴛᴜᴠᴡʏᴢ"), "abcdefghijklmnopqrstuvwyz", strict=True))
 _PAGE = "cp1251"
 _SIGNS = bytes(range(256)).decode(_PAGE, "replace")
 _PLAIN = bytes(
@@ -199,7 +205,7 @@ def _long(cluster: str) -> str:
     apart = unicodedata.normalize("NFKD", cluster).replace("\u0345", "")
     composed = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", apart).casefold())
     seen = [c for c in composed if unicodedata.category(c) not in _INVISIBLE and c not in _UNSEEN]
-    return "".join(seen).replace("ё", "е")
+    return "".join(seen).replace("ё", "е").translate(_FANCY)
 
 
 _cached = lru_cache(maxsize=16_384)(_long)

@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from services.core.rules.listed import Entry, Hit, Listed, Part, Source
-from services.core.rules.lookalikes import HOW
+from services.core.rules.lookalikes import HOW, RESPELLED
 from services.core.rules.lookup import Lookup, of_one_alphabet
 from services.core.rules.masks import read_masked
 from services.core.rules.odd import ODD, read_odd
@@ -79,6 +79,7 @@ class WordIndex:
         if not cut and _MAY_MATCH.search(kinds) is None:
             return []
         hits = [*self._hits(reading.folded, kinds), *cut]
+        hits = [hit for hit in hits if hit.how != RESPELLED or not _is_name(reading, hit)]
         if not hits:
             return []
         hits.sort()
@@ -153,6 +154,14 @@ class WordIndex:
             yield from read_joined(joined[0], joined.start(), self._lookup.word)
         if not token.isalnum() and len(token) <= _LONGEST_WALKED:
             yield from read_parted(token, self._lookup.word)
+
+
+def _is_name(reading: Reading, hit: Hit) -> bool:
+    """Whether it is written as a name within a sentence: `певец Эбат`."""
+    start, end = reading.span(hit.start, hit.end)
+    written = reading.original[start:end]
+    before = reading.original[:start].rstrip(" \t\"'«„“(")
+    return written.istitle() and before != "" and before[-1] not in ".!?…\n:"
 
 
 def _whole(entry: Entry, first: Hit, hits: list[Hit], text: str) -> Match | None:

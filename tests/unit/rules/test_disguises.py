@@ -129,3 +129,39 @@ def test_english_words_are_found(word: str, comment: str) -> None:
 def test_innocent_words_are_left_alone(comment: str) -> None:
     assert found(RUSSIAN, comment) == []
     assert found(ENGLISH, comment) == []
+
+
+@pytest.mark.parametrize(
+    ("listed", "comment"),
+    [
+        ("болтать", "болтаный болтают"),
+        ("мямлеть", "мямлят"),
+        ("шлёпок", "шлёпки"),
+        ("заболтать", "за бо л та ть"),
+        ("хам", "/\\ам нет, }{ам x_а_м ><ам"),
+        ("жаба", "ж-ба"),
+        ("шляпа", "🆂🅷🅻🆈🅰🅿🅰 и ᴋᴏᴢᴇʟ"),
+        ("ass", "asssss"),
+        ("ass", "аѕѕ"),
+        ("ass", "@.s.s"),
+    ],
+)
+def test_more_forms_and_disguises_are_found(listed: str, comment: str) -> None:
+    assert found(WordIndex([Source("list", [listed])]), comment)
+
+
+@pytest.mark.parametrize(
+    ("listed", "comment"),
+    [
+        ("сволочь", "сволокли лодки на берег"),
+        ("whore", "those who're planning"),
+        ("nigger", "Nigeria and Niger"),
+        ("cock", "Cummings and Cox left; К-к-как? ка-ак"),
+        ("ебать", "певец Эбат"),
+        ("сука", "U.S. U.K. U.N. и f(u) = c*k"),
+        ("дура", "пришёл д-ра ждать"),
+        ("shit", "s/hit/miss/g"),
+    ],
+)
+def test_names_numbers_and_other_words_are_left_alone(listed: str, comment: str) -> None:
+    assert found(WordIndex([Source("list", [listed])]), comment) == []
