@@ -51,8 +51,10 @@ def convert(value: Any, type: type[T]) -> T:
         return msgspec.convert(value, type)
     except msgspec.ValidationError as error:
         text, _, path = str(error).partition(" - at `")
-        pointer = re.sub(r"\[(\d+)\]", r".\1", path.rstrip("`").removeprefix("$"))
-        pointer = pointer.replace(".", "/")
+        # Of a mapping with names of the sender's own msgspec tells no more than that it is there.
+        path = path.rpartition("`$")[2] if path.startswith("key` in ") else path.removeprefix("$")
+        path = path.rstrip("`").partition("[...]")[0]
+        pointer = re.sub(r"\[(\d+)\]", r".\1", path).replace(".", "/")
         if named := re.search(r"field `([^`]*)`$", text):
             pointer += "/" + _escaped(named[1])
         raise BadEvent("bad_schema", text, pointer) from None
