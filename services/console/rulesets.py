@@ -29,6 +29,8 @@ from services.core.tokens import Identity
 MAX_FILES_BYTES = 900_000
 """Of the files as JSON: a record of Kafka holds a million bytes by default."""
 HISTORY = 50
+GOING_BACK = 3
+"""Times that it is tried beside others' activations."""
 EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -122,7 +124,7 @@ class Rulesets:
         check_second_person(identity, proposal)
         current = await self.current()
         if current.hash != proposal.parent:
-            raise stale()
+            raise Stale
         event = self._activation(
             identity,
             event_id,
@@ -155,7 +157,17 @@ class Rulesets:
         return (await self.proposal(number))[0]
 
     async def roll_back(self, identity: Identity, to: int, reason: str) -> Settled:
-        """One step, by one administrator: what judged before was approved before."""
+        """One step, by one administrator: what judged before was approved before.
+
+        Where another ruleset is activated meanwhile, goes back from that one.
+        """
+        for _ in range(GOING_BACK - 1):
+            with suppress(Stale):
+                return await self._back(identity, to, reason)
+        return await self._back(identity, to, reason)
+
+    async def _back(self, identity: Identity, to: int, reason: str) -> Settled:
+        """Raises Stale, and Problem."""
         current = await self.current()
         if to == 0:
             files = self.folder()
@@ -165,10 +177,12 @@ class Rulesets:
             if found is None:
                 raise not_found(f"there is no version {to}; GET /v1/console/rulesets lists them")
             files = found[1]
+        event_id = "ruleset-" + digest_of("back", to, current.version, current.hash, reason)
+        if files == current.files:  # asked again after a 202 or 503
+            return _activated(event_id, current.version, current.hash)
         answer = await self.rehearse(files, current.files, tested=False)
         hash = answer.hash
         check_sites(identity, answer.reach, self.sites)
-        event_id = "ruleset-" + digest_of("back", to, current.version, current.hash, reason)
         data = ActivatedRuleset(
             files=dict(files),
             hash=hash,
@@ -215,7 +229,7 @@ class Rulesets:
         if not await until(looked_at):
             return Settled(202, {"id": event.id, "result": "waiting"})
         if found.version is None:
-            raise stale()
+            raise Stale
         return _activated(event.id, found.version, event.data.hash)
 
     async def _settle(self, number: int, state: str, identity: Identity) -> bool:
@@ -228,11 +242,14 @@ def _activated(event_id: str, version: int, hash: str) -> Settled:
     return Settled(200, said)
 
 
-def stale() -> Problem:
-    return Problem(
-        409, "stale",
-        "another ruleset was activated since this was proposed: look at it, and propose again",
-    )  # fmt: skip
+class Stale(Problem):
+    """Another ruleset was activated since."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            409, "stale",
+            "another ruleset was activated since this was proposed: look at it, and propose again",
+        )  # fmt: skip
 
 
 def check_size(files: Mapping[str, str]) -> None:
