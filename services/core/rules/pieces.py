@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
+from operator import add
 from typing import TypeAlias
 
 from services.core.rules.inflect import known
@@ -54,11 +55,12 @@ def read_cut(reading: Reading, listed: Listed) -> list[Hit]:
     said = reading.said.split(" ")
     heads, forms = listed.heads, listed.parts
     cut: set[tuple[str, ...]] = set()
-    for start in [n for n, word in enumerate(said) if word in heads]:
-        for size in (2, 3):
-            pieces = tuple(said[start : start + size])
-            if "".join(pieces) in forms and len(pieces) == size:
-                cut.add(pieces)
+    if not heads.isdisjoint(said):
+        pairs = list(map(add, said, islice(said, 1, None)))
+        triples = list(map(add, pairs, islice(said, 2, None)))
+        for size, joined in ((2, pairs), (3, triples)):
+            if not forms.keys().isdisjoint(joined):
+                cut |= {tuple(said[n : n + size]) for n, form in enumerate(joined) if form in forms}
     # Four words of two letters at most in a row; most texts are done with by that.
     in_row = bytes(map((3).__gt__, map(len, said)))
     short = _short_rows(reading.said) if b"\1\1\1\1" in in_row else ()
