@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -11,11 +12,14 @@ from services.core.rules.context import Context, Evidence, Index
 from services.core.rules.document import nearest
 from services.core.rules.features import TEXT
 from services.core.rules.links import host_of, within
-from services.core.rules.listed import Source
+from services.core.rules.listed import Source, wrong
 from services.core.rules.reading import Span
 from services.core.rules.rule import Condition, Node
 from services.core.rules.tree import Guard, Leaf, Test, Tree, branch
 from services.core.rules.word_index import WordIndex
+
+_LISTED = ("words", "lists", "patterns", "domains", "domain_lists", "finds")
+_DOMAIN = re.compile(r"[\w-]+(\.[\w-]+)*").fullmatch
 
 Path = tuple[str | int, ...]
 _HAS_LINKS = Guard("links", lambda c: bool(c.links))
@@ -62,6 +66,9 @@ class Builder:
         return children[0] if len(children) == 1 else branch("all", children)
 
     def _matchers(self, node: Condition, path: Path) -> Iterable[Tree]:
+        for kind in _LISTED:
+            if getattr(node, kind) == ():
+                raise Misplaced((*path, kind), f"`{kind}` is empty")
         if node.words is not None or node.lists is not None:
             yield self._words(node, path)
         if node.patterns is not None:
@@ -69,7 +76,8 @@ class Builder:
         if node.domains is not None or node.domain_lists is not None:
             yield self._domains(node, path)
         if node.links is not None:
-            yield _links(node.links.more_than, node.links.except_)
+            allowed = [_domain(each, (*path, "links")) for each in node.links.except_]
+            yield _links(node.links.more_than, frozenset(allowed))
         if node.finds is not None:
             for n, name in enumerate(node.finds):
                 if name not in detect.DETECTORS:
@@ -113,9 +121,9 @@ class Builder:
 
     def _use(self, name: str, lines: list[str], leaf: int, path: Path) -> None:
         for number, line in enumerate(lines, 1):
-            text = line.partition("#")[0]
-            if text.strip() and not any(map(str.isalnum, text)):
-                raise Misplaced(path, f"{name}:{number}: {text.strip()!r} has no word in it")
+            text = line.partition("#")[0].strip()
+            if text and (why := wrong(text)):
+                raise Misplaced(path, f"{name}:{number}: {why}")
         self._sources.setdefault(name, Source(name, lines))
         self._leaves.setdefault(name, []).append(leaf)
 
@@ -147,11 +155,13 @@ class Builder:
         )
 
     def _domains(self, node: Condition, path: Path) -> Leaf:
-        stated = list(node.domains or ())
+        stated = [_domain(each, (*path, "domains", n)) for n, each in enumerate(node.domains or ())]
         for name in node.domain_lists or ():
-            lines = self._list(name, (*path, "domain_lists")).splitlines()
-            stated += [line for each in lines if (line := each.partition("#")[0].strip())]
-        domains = frozenset(map(host_of, stated))
+            listed = self._list(name, (*path, "domain_lists")).splitlines()
+            for number, line in enumerate(listed, 1):
+                if text := line.partition("#")[0].strip():
+                    stated.append(_domain(text, (*path, "domain_lists"), f"{name}:{number}: "))
+        domains = frozenset(stated)
 
         def show(c: Context, evidence: Evidence) -> None:
             inside = [(host, span) for host, span in c.links if within(host, domains)]
@@ -209,9 +219,16 @@ def shown(value: Any) -> Any:
     return round(value, 4) if isinstance(value, float) else value
 
 
-def _links(more_than: int, allowed: Sequence[str]) -> Leaf:
-    domains = frozenset(map(host_of, allowed))
+def _domain(stated: str, path: Path, place: str = "") -> str:
+    """Raises Misplaced."""
+    host = host_of(stated)
+    if not _DOMAIN(host):
+        said = f"{stated[:80]!r} names no domain; write one such as spam.example"
+        raise Misplaced(path, place + said)
+    return host
 
+
+def _links(more_than: int, domains: frozenset[str]) -> Leaf:
     def counted(c: Context) -> list[Span]:
         return [span for host, span in c.links if not within(host, domains)]
 

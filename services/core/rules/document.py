@@ -31,6 +31,29 @@ from services.core.rules.strict_yaml import Document, Path, documents
 
 _PATH_PART = re.compile(r"\[(\d+|\.\.\.)\]|\.([^.\[]+)")
 _CHOSEN = re.compile(r"Invalid enum value '(.*)'", re.DOTALL)
+_MISSING = re.compile(r"Object missing required field `(.*)`")
+_KINDS = re.compile(r"Expected `([a-z |]+)`, got `([a-z]+)`")
+_BOUNDS = re.compile(r"Expected `(?:int|float|(str))`(?: of length)? (>=|<=) (.+)")
+_SHAPED = re.compile(r"Expected `str` matching regex")
+_KIND = {
+    "array": "a list, such as [a, b]",
+    "bool": "true or false",
+    "float": "a number",
+    "int": "a whole number",
+    "null": "nothing",
+    "object": "a mapping, such as {key: value}",
+    "str": "a text",
+}
+_SHAPES: dict[str | int, str] = {
+    "id": "small Latin letters, digits and _, 64 at most, a letter first",
+    "lists": "words/NAME.txt or lists/NAME.txt",
+    "domain_lists": "words/NAME.txt or lists/NAME.txt",
+    "labels": "small Latin letters, digits, _ and -, 64 at most, a letter first",
+    "notify": "small Latin letters, digits, _ and -, 64 at most, a letter first",
+    "limit": "a time such as 30s, 10m, 2h or 1d",
+    "expires": "a day such as 2026-12-31",
+}
+"""What a text under a key looks like."""
 _CHOICES: dict[str | int, list[str]] = {
     "then": list(get_args(Action)),
     "action": list(get_args(Action)),
@@ -66,6 +89,9 @@ class Stated:
     def at(self, path: Path, message: str) -> BadRuleset:
         return self.document.at((*self.path, *path), message)
 
+    def at_key(self, path: Path, message: str) -> BadRuleset:
+        return self.document.at_key((*self.path, *path), message)
+
     @property
     def file(self) -> str:
         return self.document.file
@@ -100,11 +126,29 @@ def _rule(document: Document, path: Path, value: dict[str, Any]) -> Rule:
             int(index) if index.isdigit() else name or index
             for index, name in _PATH_PART.findall(where.rstrip("`"))
         )
-        name = ".".join(str(part) for part in parts)
-        said = f"{text}{f' ({name})' if name else ''}"
-        if chosen := _CHOSEN.fullmatch(text):
-            said += nearest(chosen[1], _CHOICES[[part for part in parts if part in _CHOICES][-1]])
-        raise document.at((*path, *parts), said) from None
+        raise document.at((*path, *parts), _said(text, parts)) from None
+
+
+def _said(text: str, parts: Path) -> str:
+    """msgspec's sentence in the words of those who write rules."""
+    name = ".".join(str(part) for part in parts)
+    if chosen := _CHOSEN.fullmatch(text):
+        known = _CHOICES[[part for part in parts if part in _CHOICES][-1]]
+        return f"{name} cannot be {chosen[1]!r}{nearest(chosen[1], known)}"
+    if missing := _MISSING.fullmatch(text):
+        return f"`{missing[1]}` is missing" + (f" in {name}" if name else "")
+    if kinds := _KINDS.fullmatch(text):
+        wanted = " or ".join(_KIND.get(kind, kind) for kind in kinds[1].split(" | "))
+        return f"{name} must be {wanted}, not {_KIND.get(kinds[2], kinds[2]).partition(',')[0]}"
+    if bounds := _BOUNDS.fullmatch(text):
+        end = "at least" if bounds[2] == ">=" else "at most"
+        if not bounds[1]:
+            return f"{name} must be {bounds[3]} {end}"
+        return f"{name} must have {bounds[3]} character{'s' * (bounds[3] != '1')} {end}"
+    if _SHAPED.match(text):
+        shape = next(_SHAPES[part] for part in reversed(parts) if part in _SHAPES)
+        return f"{name} must be {shape}"
+    return f"{text} ({name})"
 
 
 def _only_known(document: Document, path: Path, value: Any, kind: type[Struct]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from services.core.errors import BadRuleset
 from services.core.rules.facts import Query, Value
-from services.core.rules.features import FACTS, LONGEST_WINDOW, SHARES, TEXT, UNITS
+from services.core.rules.features import FACTS, LANGUAGES, LONGEST_WINDOW, SHARES, TEXT, UNITS
 
 _FORM = re.compile(
     r"\s*(?P<name>[a-z_][a-z_.]*)\s*(?:\(\s*(?P<inside>[^()]*)\))?"
@@ -92,16 +92,16 @@ def subject(key: str) -> tuple[str, str]:
 
 
 def _subject(name: str, inside: str | None) -> tuple[str, Query | None, str]:
-    if inside is None:
+    if inside is None and name != "score":
         if name in TEXT or (name in FACTS and not FACTS[name].argument):
             return name, None, ""
         raise _unknown(name)
     if name == "score":
-        scored = inside.strip()
+        scored = (inside or "").strip()
         if not _NAME.fullmatch(scored):
             raise BadRuleset("score takes a classifier's name, such as score(toxicity)")
         return f"score({scored})", None, scored
-    over, _, window = (part.strip() for part in inside.partition(","))
+    over, _, window = (part.strip() for part in (inside or "").partition(","))
     if f"{name}({over})" not in FACTS:
         raise _unknown(f"{name}({over})")
     duration = _DURATION.fullmatch(window)
@@ -123,6 +123,9 @@ def _bound(key: str, kind: str, sign: str, bound: str) -> Value | tuple[str, ...
         if sign not in ("==", "!=", "in"):
             raise BadRuleset(f"{key} is a text: compare it by ==, != or in, not {sign}")
         words = tuple(word.strip().strip("\"'") for word in bound.strip("[]").split(","))
+        if key == "text.language" and (never := [w for w in words if w not in ("", *LANGUAGES)]):
+            known = ", ".join(LANGUAGES)
+            raise BadRuleset(f"{key} is never {never[0]!r}; known: {known} (any Latin), or empty")
         return words if sign == "in" else words[0]
     share = bound.removesuffix("%").strip()
     if sign == "in" or not _NUMBER.fullmatch(share):

@@ -166,6 +166,9 @@ FACTS: dict[str, Fact] = {
 SHARES = frozenset({"text.upper", "text.digits", "text.non_letters"})
 """Those that run from 0 to 1."""
 
+LANGUAGES = ("ru", *_OWN, "en")
+"""What `text.language` may be, beside empty."""
+
 OF_STANDING = ("author.published", "author.rejected")
 
 OF_DISCUSSIONS = ("discussion.comments", "discussion.age_hours")

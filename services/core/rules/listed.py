@@ -17,6 +17,7 @@ from services.core.rules.respelling import heard
 from services.core.rules.slips import Slips
 from services.core.rules.spelling import Spelled, Trie
 
+LONGEST_ENTRY = 200
 _LEAST_HEARD = 4
 
 
@@ -124,6 +125,17 @@ class _Skeletons:
         return False
 
 
+def wrong(entry: str) -> str:
+    """Why a line of a list can be no entry; empty where it can."""
+    if "\0" in entry:
+        return "NUL is no character of a text"
+    if len(entry) > LONGEST_ENTRY:
+        return f"an entry has {LONGEST_ENTRY} characters at most"
+    if not any(map(str.isalnum, entry)):
+        return f"{entry!r} has no word in it"
+    return ""
+
+
 def _entries(source: Source) -> Iterator[Entry]:
     for number, line in enumerate(source.lines, 1):
         text = line.partition("#")[0].strip()
@@ -135,8 +147,8 @@ def _entries(source: Source) -> Iterator[Entry]:
             Part(word.text, reading.folded[word.end : word.end + 1] == "*", exact, source.language)
             for word in reading.words
         )
-        if not parts:
-            raise ValueError(f"{source.name}:{number}: {text!r} has no word in it")
+        if why := wrong(text) or ("" if parts else f"{text!r} has no word in it"):
+            raise ValueError(f"{source.name}:{number}: {why}")
         yield Entry(source.name, text, parts)
 
 

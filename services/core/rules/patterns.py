@@ -3,6 +3,8 @@
 RE2's set answers with nothing, not with an error, where its automaton outgrows the memory that it
 may use. Therefore every set also has the empty pattern, which always matches: where that one is
 missing, the patterns are asked one by one.
+
+They look at the folded text, so `СКИДКА` and `ещё` are read as `скидка` and `еще`.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ class Patterns:
         self._set = re2.Set.SearchSet(options)
         self._set.Add("")
         for pattern, _ in patterns:
-            self._set.Add(pattern)
+            self._set.Add(_folded(pattern))
         self._set.Compile()
 
     def find(self, text: str) -> set[int]:
@@ -62,9 +64,13 @@ class Patterns:
 def compiled(pattern: str) -> re2._Regexp:
     """Raises BadRuleset."""
     try:
-        return re2.compile(pattern, _options(_MEMORY_BYTES))
+        return re2.compile(_folded(pattern), _options(_MEMORY_BYTES))
     except re2.error as error:
         raise BadRuleset(f"pattern {pattern!r} is not RE2: {_said(error)}") from None
+
+
+def _folded(pattern: str) -> str:
+    return pattern.replace("ё", "е").replace("Ё", "е")
 
 
 def _said(error: Exception) -> str:
@@ -76,4 +82,5 @@ def _options(memory_bytes: int) -> re2.Options:
     options = re2.Options()
     options.max_mem = memory_bytes
     options.log_errors = False
+    options.case_sensitive = False
     return options

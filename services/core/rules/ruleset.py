@@ -19,11 +19,11 @@ from services.core.rules.condition import Builder, Misplaced
 from services.core.rules.context import Context, Index
 from services.core.rules.detect import DETECTORS
 from services.core.rules.document import Stated, stated_rules
-from services.core.rules.expression import Comparison, Holds
+from services.core.rules.expression import Comparison, Holds, subject
 from services.core.rules.facts import Submission, Windows
 from services.core.rules.features import OF_REPORTS
 from services.core.rules.reading import read
-from services.core.rules.rule import Rule
+from services.core.rules.rule import Case, Rule
 from services.core.rules.tree import Test, Tree, guard, triggers
 from services.core.rules.windows import most_counted, windows_of
 
@@ -172,9 +172,25 @@ def _compile(stated: Stated, builder: Builder, lists: Mapping[str, str]) -> Comp
             date.fromisoformat(rule.expires)
         except ValueError:
             raise stated.at(("expires",), f"there is no day {rule.expires}") from None
+    _check_facts(stated)
     content = {key: value for key, value in stated.value.items() if key != "tests"}
     named = {name: lists[name] for name in builder.lists_used[used:]}
     return Compiled(rule, tree, _hash([content, named])[:12], _scope(rule))
+
+
+def _check_facts(stated: Stated) -> None:
+    """Of the tests beside a rule. Raises BadRuleset."""
+    for kind in ("must_match", "must_not_match", "evasions"):
+        for n, case in enumerate(getattr(stated.rule.tests, kind)):
+            for key, value in case.facts.items() if isinstance(case, Case) else ():
+                path = ("tests", kind, n, "facts", key)
+                if isinstance(value, str | bool):
+                    said = f"{key} is a number, or null where it is unknown, not {value!r}"
+                    raise stated.at_key(path, said)
+                try:
+                    subject(key)
+                except BadRuleset as error:
+                    raise stated.at_key(path, str(error)) from None
 
 
 def _assemble(

@@ -15,6 +15,8 @@ from services.core.errors import BadRuleset
 Path = tuple[str | int, ...]
 _DEEPEST = 40
 """Mappings and lists within each other."""
+_LONGEST = 1_000_000
+"""Characters of a file: what a ruleset may have, as it goes through Kafka."""
 # Longer ones are words.
 _WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,17})").fullmatch
 _DECIMAL = re.compile(r"-?(0|[1-9][0-9]{0,17})\.[0-9]{1,17}").fullmatch
@@ -49,6 +51,8 @@ class Document:
             return [self._value(item, (*path, n)) for n, item in enumerate(node.value)]
         if any("\ud800" <= character <= "\udfff" for character in node.value):
             raise bad(self.file, self.places[path], "half of a surrogate pair is no character")
+        if "\0" in node.value:  # Postgres keeps none
+            raise bad(self.file, self.places[path], "NUL is no character of a text")
         quoted = isinstance(node, yaml.ScalarNode) and node.style is not None
         return _scalar(node.value, quoted=quoted)
 
@@ -71,6 +75,9 @@ class Document:
 
 def documents(file: str, text: str) -> list[Document]:
     """The documents of a text, empty ones left out. Raises BadRuleset."""
+    if len(text) > _LONGEST:
+        message = f"a file of rules has {_LONGEST:,} characters at most, this one {len(text):,}"
+        raise bad(file, (1, 1), f"{message}: part it, or put words into lists")
     depth = 0
     try:
         # These show as events only: a composed node does not tell them.
@@ -84,6 +91,12 @@ def documents(file: str, text: str) -> list[Document]:
                 place = _place(event.start_mark)
                 raise bad(file, place, "anchors and aliases, and tags, are not used here")
         nodes = list(yaml.compose_all(text, Loader=yaml.SafeLoader))
+    except yaml.reader.ReaderError as error:
+        before = text[: error.position]
+        place = before.count("\n") + 1, len(before) - before.rfind("\n")
+        raise bad(
+            file, place, f"the character U+{ord(text[error.position]):04X} is not allowed"
+        ) from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         said = getattr(error, "problem", None) or str(error)

@@ -9,6 +9,7 @@ from services.core.rules.detect import DETECTORS, luhn
 from services.core.rules.facts import Use
 from services.core.rules.features import language
 from services.core.rules.links import links_of
+from services.core.rules.patterns import Patterns
 from services.core.rules.reading import read
 from tests.unit.rules.build import NOON, a_ruleset, a_submission
 
@@ -173,6 +174,15 @@ def test_detector_finds_its_shape(detector: str, found: str, not_found: str) -> 
     (start, end), *_ = DETECTORS[detector](read(found))
     assert found[start:end].strip()
     assert DETECTORS[detector](read(not_found)) == []
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [("СКИДКА", "скидка"), ("Ещё", "ещё"), ("[А-ЯЁ]{4}", "ЁЛКИ"), (r"\bSale\b", "SALE")],
+)
+def test_pattern_is_read_as_the_folded_text_is(pattern: str, text: str) -> None:
+    assert Patterns([(pattern, 1)]).find(read(text).folded) == {1}
+    assert Patterns([(pattern, 1)]).spans(1, read(text)) == [(0, len(text))]
 
 
 def test_check_digit_of_a_card() -> None:
