@@ -18,7 +18,7 @@ from services.core.rules.inflect import Language
 from services.core.rules.listed import Source
 from services.core.rules.timeline import STATUS, Timeline
 from services.core.rules.word_index import WordIndex
-from services.core.settings import rules_texts
+from services.core.settings import rules_dir, rules_texts
 
 WORDS = "words"
 """The name of the rule that `--words` makes."""
@@ -26,14 +26,16 @@ WORDS = "words"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _YEARS = range(1970, 2201)
 """As ingest takes them."""
+_NAMES = ("author", "discussion", "thread_id", "site", "section", "language")
 _WEIGHT = {"publish": 0, "hold": 1, "reject": 2}
 
 
 class _Comment(NamedTuple):
     id: str | int
     body: str
-    author: str
     at: datetime
+    stated: dict[str, str]
+    """What else the line says, by name."""
 
 
 class _Said(NamedTuple):
@@ -63,7 +65,8 @@ class BadLine(ValueError):
     "--rules",
     "folder",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="A ruleset's folder. Without it `--words` is the only rule.",
+    help="A ruleset's folder. Without it `--words` is the only rule; without both, the shipped "
+    "ruleset judges.",
 )
 @click.option(
     "--lang", type=click.Choice(["ru", "en"]), help="The list's language; else by its letters."
@@ -71,10 +74,10 @@ class BadLine(ValueError):
 def moderate(list_: Path | None, folder: Path | None, lang: Language | None) -> None:
     """Judge comments: JSON lines in, verdicts out.
 
-    A comment has `id` and `text` (or `body`), and may have `author` and `at` (ISO 8601, or
-    seconds since 1970). A verdict has `id`, `verdict` (publish, hold or reject), the `rules` that
-    found anything, their `spans` in code points of the text, and `scores`: how often each rule
-    found something.
+    A comment has `id` and `text` (or `body`), and may have `author`, `at` (or `created_at`: ISO
+    8601, or seconds since 1970), `discussion`, `site`, `section` and `language`. A verdict has
+    `id`, `verdict` (publish, hold or reject), the `rules` that found anything, their `spans` in
+    code points of the text, and `scores`: how often each rule found something.
 
     A line that is no comment is reported with its number, and the exit code is 1 at the end.
     """
@@ -84,7 +87,7 @@ def moderate(list_: Path | None, folder: Path | None, lang: Language | None) -> 
     if list_ is not None:
         judges.append(_by_words(list_, lang))
     if not judges:
-        raise click.UsageError("name a list with --words, a ruleset's folder with --rules, or both")
+        judges.append(_by_rules(rules_dir()))
     bad = 0
     for number, line in enumerate(sys.stdin.buffer, 1):
         if not line.strip():
@@ -157,15 +160,21 @@ def _comment(line: bytes) -> _Comment:
     body = row.get("text", row.get("body"))
     if not isinstance(body, str):
         raise BadLine("`text` (or `body`) must be a string")
-    author = row.get("author")
-    return _Comment(id_, body, author if isinstance(author, str) else "", _at(row.get("at")))
+    stated = {name: _word(name, row[name]) for name in _NAMES if row.get(name) is not None}
+    return _Comment(id_, body, _at(row.get("at", row.get("created_at"))), stated)
+
+
+def _word(name: str, value: object) -> str:
+    if not isinstance(value, str | int) or isinstance(value, bool):
+        raise BadLine(f"`{name}` must be a string or a whole number")
+    return str(value)
 
 
 def _at(stated: object) -> datetime:
     if stated is None:
         return _EPOCH
     try:
-        if isinstance(stated, int | float):
+        if isinstance(stated, int | float) and not isinstance(stated, bool):
             at = datetime.fromtimestamp(stated, UTC)
         else:
             at = datetime.fromisoformat(str(stated))
@@ -177,14 +186,19 @@ def _at(stated: object) -> datetime:
 
 
 def _verdict(comment: _Comment, judges: list[Judge]) -> dict[str, Any]:
+    stated = comment.stated
+    site = stated.get("site", "file")
+    discussion = stated.get("discussion") or stated.get("thread_id") or "comments"
     submission = Submission(
-        discussion=DiscussionKey("file/comments"),
+        discussion=DiscussionKey(f"{site}/{discussion}"),
         comment=str(comment.id),
         revision=1,
-        site="file",
-        author=comment.author,
+        site=site,
+        author=stated.get("author") or f"author of {comment.id}",
         at=comment.at,
         reading=read(comment.body),
+        section=stated.get("section", ""),
+        language=stated.get("language", ""),
     )
     said = [one for each in judges for one in each(submission)]
     return {

@@ -62,6 +62,8 @@ def test_bad_lines_are_named_and_the_others_get_verdicts(listed: str) -> None:
         ('{"id": 1, "text": "x", "at": "9999-12-31T23:59:59-12:00"}', "`at` lies outside"),
         ('{"id": 1, "text": "x", "at": -62135596800}', "`at` lies outside"),
         ('{"id": 1, "text": "x", "at": "noon"}', "`at` is not a time in ISO 8601 or in seconds"),
+        ('{"id": 1, "text": "x", "at": true}', "`at` is not a time in ISO 8601 or in seconds"),
+        ('{"id": 1, "text": "x", "site": []}', "`site` must be a string or a whole number"),
     ],
 )
 def test_hostile_line_is_named_and_ends_nothing(line: str, why: str) -> None:
@@ -72,5 +74,29 @@ def test_hostile_line_is_named_and_ends_nothing(line: str, why: str) -> None:
     assert [json.loads(line)["id"] for line in done.stdout.splitlines()] == ["b"]
 
 
-def test_neither_list_nor_rules_is_a_usage_error() -> None:
-    assert CliRunner().invoke(moderate, [], input="").exit_code == 2
+def test_shipped_rules_judge_where_none_are_named() -> None:
+    done = CliRunner().invoke(moderate, [], input='{"id": 1, "text": "вот дурак"}\n')
+    assert done.exit_code == 0
+    assert json.loads(done.stdout)["verdict"] == "hold"
+
+
+def test_rules_look_at_what_the_line_says_of_its_place_and_author(tmp_path: Path) -> None:
+    texts = "title: {ru: а, en: a}\nreason: {ru: а, en: a}\nthen: hold\n"
+    (tmp_path / "a.yml").write_text(
+        f"id: placed\nscope: {{site: [gazette], section: [news], language: [ru]}}\n{texts}"
+        f"when: text.length > 0\n---\nid: known\n{texts}when: author.published >= 1\n",
+        "utf-8",
+    )
+    placed = '"site": "gazette", "section": "news", "language": "ru"'
+    lines = [
+        f'{{"id": 1, "text": "a", {placed}}}',
+        '{"id": 2, "text": "a", "site": "gazette"}',
+        '{"id": 3, "text": "a", "author": 7}',
+        '{"id": 4, "text": "a", "author": 7}',
+        '{"id": 5, "text": "a"}',
+        '{"id": 6, "text": "a"}',
+    ]
+    done = CliRunner().invoke(moderate, ["--rules", str(tmp_path)], input="\n".join(lines))
+    assert [json.loads(line)["rules"] for line in done.stdout.splitlines()] == [
+        ["placed"], [], [], ["known"], [], [],
+    ]  # fmt: skip
