@@ -28,6 +28,7 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
+from hypothesis import settings
 
 from services.core import db, produce, topics
 from services.core.settings import Local
@@ -38,6 +39,9 @@ from services.embedded.postgres import Postgres
 from tests.processes import Services, Trust
 
 T = TypeVar("T")
+
+settings.register_profile("untimed", deadline=None)  # no test asserts a time
+settings.load_profile("untimed")
 # Data of a test's server outlives no power cut, but does outlive kill -9: no fsync is needed.
 FAST = {"fsync": "off", "full_page_writes": "off"}
 TIDY = {"log.segment.delete.delay.ms": "1000", "log.index.size.max.bytes": "1048576"}

@@ -31,7 +31,6 @@ TABLES = (
 )
 few = settings(
     max_examples=40,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 

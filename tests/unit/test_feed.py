@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
@@ -67,7 +67,6 @@ keys = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(keys, strips, st.randoms())
 def test_order_of_arrival_changes_no_byte(key, strips, random):
     shuffled = list(strips)
@@ -76,7 +75,6 @@ def test_order_of_arrival_changes_no_byte(key, strips, random):
     assert codec.encode(one) == codec.encode(other)
 
 
-@settings(deadline=None)
 @given(keys, strips)
 def test_a_feed_holds_exactly_what_its_scope_and_window_say(key, strips):
     window = feed.WINDOWS.get(key.feed)
@@ -94,7 +92,6 @@ def test_a_feed_holds_exactly_what_its_scope_and_window_say(key, strips):
     assert {entry.discussion for entry in folded.entries} == expected
 
 
-@settings(deadline=None)
 @given(keys, strips, st.integers(0, 40 * 24 * 60))
 def test_a_feed_changes_by_time_alone_only_when_it_expires(key, strips, minutes):
     folded = feed.fold(key, strips, NOW, V)
@@ -105,7 +102,6 @@ def test_a_feed_changes_by_time_alone_only_when_it_expires(key, strips, minutes)
     assert (folded.entries != again.entries) == is_over
 
 
-@settings(deadline=None)
 @given(strips)
 def test_feeds_without_a_window_need_no_clock(strips):
     for name in ("latest", "hot", "top-all"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.core import viewers
@@ -33,7 +33,6 @@ def test_nobody_is_zero() -> None:
     assert viewers.estimate([viewers.add(None, [])]) == 0
 
 
-@settings(deadline=None)
 @given(st.sets(st.integers(0, 10**6), max_size=60))
 def test_a_few_viewers_are_counted_exactly(numbers: set[int]) -> None:
     seen = [key("gazette", str(number)) for number in numbers]
@@ -51,7 +50,6 @@ def test_many_viewers_are_counted_within_three_standard_errors(count: int) -> No
     assert abs(error) < 3 * viewers.RELATIVE_STANDARD_ERROR
 
 
-@settings(deadline=None)
 @given(seed=st.integers(), count=st.integers(0, 3_000), size=st.integers(1, 1_000))
 def test_neither_order_nor_batching_changes_a_byte(seed: int, count: int, size: int) -> None:
     seen = some(count)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.core.store.votes import Ballot, Cast, Comment, Standing
@@ -89,7 +89,6 @@ def recorded(log: list[Spoken], hours: int = 0) -> list[Cast]:
     ]
 
 
-@settings(deadline=None)
 @given(
     log=logs,
     hours=st.sampled_from([0, 2]),
@@ -130,7 +129,6 @@ def test_comments_may_come_before_between_or_after_their_votes(
     assert set(late.refused) == set(first.refused)
 
 
-@settings(deadline=None)
 @given(log=logs, seams=st.lists(st.integers(0, 40)))
 def test_batches_of_any_size_come_to_the_same(log: list[Spoken], seams: list[int]) -> None:
     casts = recorded(log)
@@ -142,7 +140,6 @@ def test_batches_of_any_size_come_to_the_same(log: list[Spoken], seams: list[int
     assert (many.votes, many.parked, many.refused) == (one.votes, one.parked, one.refused)
 
 
-@settings(deadline=None)
 @given(log=logs, again=st.lists(st.tuples(st.integers(0, 39), st.integers(0, 7))))
 def test_repeats_within_memory_change_nothing(
     log: list[Spoken], again: list[tuple[int, int]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.core import events
@@ -95,7 +95,6 @@ def check_counts(table: Table) -> None:
         assert comment.status != "pending" or comment.held_revision or comment.deleted_at
 
 
-@settings(deadline=None)
 @given(POLICIES, st.lists(an_order(), max_size=40))
 def test_counts_are_what_a_recount_gives(policy: SitePolicy, orders: list[Any]) -> None:
     table = a_table(policy)
@@ -104,7 +103,6 @@ def test_counts_are_what_a_recount_gives(policy: SitePolicy, orders: list[Any]) 
         check_counts(table)
 
 
-@settings(deadline=None)
 @given(POLICIES, st.lists(an_order(), max_size=25), st.randoms(use_true_random=False))
 def test_any_event_twice_is_any_event_once(
     policy: SitePolicy, orders: list[Any], chance: Any
@@ -119,7 +117,6 @@ def test_any_event_twice_is_any_event_once(
         assert table.state == before
 
 
-@settings(deadline=None)
 @given(POLICIES, st.lists(an_order(), max_size=40))
 def test_no_event_brings_a_deleted_comment_back(policy: SitePolicy, orders: list[Any]) -> None:
     table = a_table(policy)
@@ -130,7 +127,6 @@ def test_no_event_brings_a_deleted_comment_back(policy: SitePolicy, orders: list
         assert not any(table.state.comments[name].visible for name in gone)
 
 
-@settings(deadline=None)
 @given(POLICIES, st.lists(an_order(), max_size=40))
 def test_a_decision_stands_until_the_author_writes_or_readers_report(
     policy: SitePolicy, orders: list[Any]
@@ -145,7 +141,6 @@ def test_a_decision_stands_until_the_author_writes_or_readers_report(
                 assert isinstance(order, events.DecisionMade)
 
 
-@settings(deadline=None)
 @given(
     POLICIES,
     st.lists(an_order("d1"), max_size=15),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.core import topics
@@ -18,7 +18,6 @@ def test_every_source_partition_belongs_to_one_shard():
     )
 
 
-@settings(deadline=None)
 @given(st.integers(1, 10))
 def test_so_many_publishers_share_all_shards_evenly(alive):
     taken: list[int] = []

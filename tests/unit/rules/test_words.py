@@ -65,7 +65,7 @@ def test_exact_entry_has_no_other_forms() -> None:
 
 
 def test_pattern_runs_on_the_folded_text_and_its_span_is_in_the_original() -> None:
-    rules = a_ruleset("id: phones\nthen: hold\nwhen: {patterns: ['ёлка|елка \\d+']}")
+    rules = a_ruleset("id: phones\nthen: hold\nwhen: {patterns: ['ёлка \\d+']}")
     body = "½ ЁЛКА 15"
     verdict = judge(a_submission(body), Facts(), rules)
     start, end = verdict.findings[0].spans[0]
