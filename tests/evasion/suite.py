@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 HERE = Path(__file__).parent
-PARTS = ("first", "later", "fresh", "blind")
+PARTS = ("first", "later", "fresh", "blind", "unseen")
 
 
 class Disguised(NamedTuple):
@@ -17,7 +17,8 @@ class Disguised(NamedTuple):
 
 
 def disguised(language: str, part: str) -> Iterator[Disguised]:
-    """`part` is `first` or `fresh` (written before any run), `later`, or `blind` (by another)."""
+    """`part` is `first` or `fresh` (written before any run), `later`, or `blind` or
+    `unseen` (each by another author)."""
     for line in _lines(f"{language}_{part}.txt"):
         head, _, comments = line.partition(": ")
         class_, _, word = head.partition(" ")
@@ -26,7 +27,8 @@ def disguised(language: str, part: str) -> Iterator[Disguised]:
 
 
 def innocent() -> list[str]:
-    return [line for part in ("", "_fresh", "_blind") for line in _lines(f"innocent{part}.txt")]
+    parts = ("", "_fresh", "_blind", "_unseen")
+    return [line.replace("\\n", "\n") for part in parts for line in _lines(f"innocent{part}.txt")]
 
 
 def words(language: str) -> list[str]:

@@ -14,7 +14,7 @@ from services.core.rules.word_index import WordIndex
 from tests.evasion.measure import found, index_of, misses
 from tests.evasion.suite import PARTS, disguised, innocent
 
-LEAST_FOUND = 0.96
+LEAST_FOUND = {"first": 0.99, "later": 0.98, "fresh": 0.96, "blind": 0.98, "unseen": 0.95}
 BOTH = index_of("ru", "en")
 
 
@@ -23,7 +23,7 @@ BOTH = index_of("ru", "en")
 def test_disguised_words_are_found(language: str, part: str) -> None:
     count = len(list(disguised(language, part)))
     missed = misses(index_of(language), language, part)
-    assert len(missed) <= (1 - LEAST_FOUND) * count, missed
+    assert len(missed) <= (1 - LEAST_FOUND[part]) * count, missed
 
 
 def test_no_innocent_comment_is_flagged() -> None:

@@ -30,6 +30,9 @@ _UNLISTED = frozenset({
 """English words that lemminflect has no lemma for."""
 _FLEETING = re.compile(r"(?<=[бвгджзклмнпрстфхцчшщ])[ое](?=[кц]$)")
 _NOUN_ENDINGS = ("а", "у", "ом", "ем", "е", "и", "ы", "ов", "ев", "ам", "ами", "ах")
+_FEMININE_ENDINGS = ("", "ы", "и", "е", "у", "ой", "ам", "ами", "ах")
+_CONSONANTS = frozenset("бвгджзклмнпрстфхцчшщ")
+_LEAST_DECLINED = 4
 _ADJECTIVE_ENDINGS = (
     "ый", "ая", "ое", "ые", "ого", "ой", "ому", "ую", "ым", "ом", "ых", "ыми", "", "а", "о", "ы"
 )  # fmt: skip
@@ -88,13 +91,14 @@ def _russian(word: str) -> Iterable[str]:
             for form in parse.lexeme
             if form.tag.POS == "PRTF"
         }
-        return made if base[0].is_known else made | _otherwise(word, base[0].tag)
-    return {
+        return made if base[0].is_known else made | _otherwise(word, base[0].tag) | _declined(word)
+    made = {
         _folded(form.word)
         for parse in sure[:1]
         for form in parse.lexeme
         if parse.tag.POS in _DECLINED or _use(form.tag) == _use(parse.tag)
     }
+    return made if sure[0].is_known else made | _declined(word)
 
 
 def _otherwise(word: str, tag: OpencorporaTag) -> set[str]:
@@ -107,6 +111,19 @@ def _otherwise(word: str, tag: OpencorporaTag) -> set[str]:
         passive = {word[:-2] + "н" + ending for ending in _ADJECTIVE_ENDINGS}
         return passive | {word[:-3] + ending for ending in _VERB_ENDINGS}
     return set()
+
+
+def _declined(word: str) -> set[str]:
+    """Forms as of a noun: a guess takes `долбоёб` for a verb, and `колорад` for one of many."""
+    if len(word) < _LEAST_DECLINED:
+        return set()
+    if word[-1] in _CONSONANTS:
+        made = {word + ending for ending in _NOUN_ENDINGS}
+    elif word[-1] == "а":
+        made = {word[:-1] + ending for ending in _FEMININE_ENDINGS}
+    else:
+        return set()
+    return {form for form in made if not known(form)}
 
 
 def _use(tag: OpencorporaTag) -> tuple[object, ...]:

@@ -13,12 +13,13 @@ from services.core.rules import skeleton
 from services.core.rules.inflect import Language, forms
 from services.core.rules.lookalikes import looks
 from services.core.rules.reading import read
-from services.core.rules.respelling import heard
+from services.core.rules.respelling import heard, roughly
 from services.core.rules.slips import Slips
 from services.core.rules.spelling import Spelled, Trie
 
 LONGEST_ENTRY = 200
 _LEAST_HEARD = 4
+_LEAST_ROUGHLY = 5
 
 
 class Source(NamedTuple):
@@ -78,6 +79,9 @@ class Listed:
         """Beginnings of the listed forms, as pieces of them."""
         self.trie = Trie(self.parts, self.stems)
         self.heard = {heard(form): form for form in self.parts if len(form) >= _LEAST_HEARD}
+        self.roughly = {
+            roughly(key): form for key, form in self.heard.items() if len(form) >= _LEAST_ROUGHLY
+        }
         self.looks = {key: form for form in self.parts if (key := looks(form))}
         self.slips = Slips(
             self.parts, {part.word for entry in self.entries for part in entry.parts}

@@ -26,7 +26,7 @@ from services.core.rules.lookalikes import (
     spelled_in_latin,
 )
 from services.core.rules.remembered import LONGEST
-from services.core.rules.respelling import heard
+from services.core.rules.respelling import heard, roughly
 from services.core.rules.slips import VOWELS, within
 from services.core.rules.spelling import WILDCARD, Steps, walk
 
@@ -104,7 +104,10 @@ class Lookup:
                     base = [hit for hit in base if _spoken_alike(stem, hit, latin=False)]
                 found += base
         if not found and size >= 3:
-            form = listed.heard.get(heard(word))
+            key = heard(word)
+            form = listed.heard.get(key)
+            if form is None and size > _LEAST_LOOKED:
+                form = listed.roughly.get(roughly(key))
             if form is not None and form.isascii() is latin and _heard_so(word, form):
                 found += listed.named(form, RESPELLED)
         if not found and latin and size >= _LEAST_LOOKED:
@@ -152,9 +155,7 @@ class Lookup:
             # Two disguises: look-alikes or digits in a transliteration, or in a drawn out word.
             for plain, how in in_one_alphabet(word):
                 hits = self.word(plain) if plain.isalpha() and of_one_alphabet(plain) else ()
-                found += [
-                    (part, how | also, form) for part, also, form in hits if also & _DISGUISED
-                ]
+                found += [(part, how | also, form) for part, also, form in hits]
         return tuple(dict.fromkeys(found))
 
 

@@ -8,7 +8,14 @@ from typing import NamedTuple
 
 from services.core.rules.inflect import known
 from services.core.rules.listed import Hit, Listed
-from services.core.rules.lookalikes import MASKED, REPEATED, SIGHT_MASKED, one_alphabet
+from services.core.rules.lookalikes import (
+    CYRILLIC,
+    LATIN,
+    MASKED,
+    REPEATED,
+    SIGHT_MASKED,
+    one_alphabet,
+)
 from services.core.rules.pieces import LINK
 from services.core.rules.remembered import LONGEST
 from services.core.rules.slips import VOWELS
@@ -51,9 +58,9 @@ def read_masked(text: str, listed: Listed) -> list[Hit]:
     if LINK.match(text):
         return found
     for row in _rows(text):
-        fits = _fit(row, listed.trie)
-        if fits is not None and not (row.seen and known(row.seen)):
-            form, how = fits
+        if row.seen and known(row.seen):
+            continue
+        for form, how in _fit(row, listed.trie):
             found += listed.hits(Spelled(row.start, row.end, form, how))
     return found or _read_under(text, listed)
 
@@ -74,17 +81,17 @@ def _read_under(text: str, listed: Listed) -> list[Hit]:
     return found
 
 
-def _fit(row: _Row, trie: Trie) -> tuple[str, int] | None:
-    """The form that a text with masked letters fits, where enough letters are left to tell."""
+def _fit(row: _Row, trie: Trie) -> list[tuple[str, int]]:
+    """The forms that a text with masked letters fits, where enough letters are left to tell."""
     pattern = row.pattern
     hidden = pattern.count(WILDCARD)
     left = len(pattern) - hidden
     if left < 2 or len(pattern) < 3:
-        return None
+        return []
     if row.soft and len(pattern) == 4:
-        return _one_vowel(pattern, trie) if row.hyphen else None
+        return _one_vowel(pattern, trie) if row.hyphen else []
     if row.soft and (left < 3 or hidden > left or len(pattern) < 5):
-        return None
+        return []
     sure = 4 if row.soft else 2
     tries = [(pattern, MASKED)]
     short = _LONG_RUN.sub(r"\1", pattern)
@@ -95,29 +102,39 @@ def _fit(row: _Row, trie: Trie) -> tuple[str, int] | None:
     letters = pattern.replace(WILDCARD, "").isalpha()
     few = hidden <= left or (whole and letters and (hidden <= 3 or row.bare))
     for tried, how in tries:
-        for form in _fitting(tried, trie):
-            if (few and left >= sure) or (left >= 3 and _only_vowels(tried, form)):
-                return form, how
+        fits = [
+            (form, how)
+            for form in _fitting(tried, trie)
+            if (few and left >= sure) or (left >= 3 and _only_vowels(tried, form))
+        ]
+        if fits:
+            return fits
     if row.soft and len(rows) == 1 and len(rows[0]) == 3:
         # Three dots are one sign too.
-        return next(((form, MASKED) for form in _fitting(_ROW.sub(WILDCARD, pattern), trie)), None)
+        return [(form, MASKED) for form in _fitting(_ROW.sub(WILDCARD, pattern), trie)]
     if whole and len(rows) == 1 and not row.soft:
         # A row of signs may stand for fewer or more letters than it has.
         least = 4 if hidden == 1 else 2 if row.bare and hidden == 3 else 3
         for length in range(1, min(left, hidden + 2) + 1):
             if length != hidden and left >= least:
                 other = pattern.replace(rows[0], WILDCARD * length)
-                for form in _fitting(other, trie):
-                    return form, MASKED
-    return None
+                fits = [(form, MASKED) for form in _fitting(other, trie)]
+                if fits:
+                    return [] if hidden == 1 and _word_with_one(pattern) else fits
+    return []
 
 
-def _one_vowel(pattern: str, trie: Trie) -> tuple[str, int] | None:
+def _word_with_one(pattern: str) -> bool:
+    """Whether a word of the dictionary fits with one letter for the sign: `в*дка`."""
+    alphabet = LATIN if pattern.replace(WILDCARD, "").isascii() else CYRILLIC
+    return any(known(pattern.replace(WILDCARD, letter)) for letter in alphabet)
+
+
+def _one_vowel(pattern: str, trie: Trie) -> list[tuple[str, int]]:
     """`ж-па`; not `д-ра`."""
     if pattern.count(WILDCARD) != 1 or pattern.startswith(_ABBREVIATED):
-        return None
-    forms = (form for form in _fitting(pattern, trie) if _only_vowels(pattern, form))
-    return next(((form, MASKED) for form in forms), None)
+        return []
+    return [(form, MASKED) for form in _fitting(pattern, trie) if _only_vowels(pattern, form)]
 
 
 def _fitting(pattern: str, trie: Trie) -> Iterator[str]:

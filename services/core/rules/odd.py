@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 from services.core.rules.inflect import known
 from services.core.rules.listed import Hit, Listed
@@ -24,6 +25,9 @@ _BRACKET = r"\((?!\S*\))|\)\("
 ODD = re.compile(rf"(?<!\S)(?:(?={_BRACKET})|(?!{_PLAIN}(?!\S)))(?=\S*[^\W_]|\S{{4}})\S+")
 _SIGNED = re.compile(r"(?:\}\{|><|/\\|\|\||\)\()[а-я]{2}")
 """A letter of two signs before two plain ones: `}{ам`."""
+_ACCENTED = re.compile("[a-z\u00e0-\u017f]+")
+_SIGNS = str.maketrans("@$€£", "0000")
+"""Signs that are letters, where it is asked what stands between them."""
 _UNITS = re.compile(r"[\d.,]+[^\W\d_]{1,2}")
 
 
@@ -58,8 +62,11 @@ def _fair(text: str, spelled: Spelled) -> bool:
         return False
     if len(spelled.form) <= 3 and sum(not character.isalpha() for character in written) > 1:
         return _SIGNED.fullmatch(written) is not None
+    if _ACCENTED.fullmatch(written) and not spelled.form.isascii():
+        # A word of another language in Latin letters: `spät`.
+        return not known("".join([unicodedata.normalize("NFD", sign)[0] for sign in written]))
     if spelled.how & SPACED:
-        return in_pieces(written)
+        return in_pieces(written.translate(_SIGNS))
     # A short word of another language with Cyrillic letters of its own.
     if len(spelled.form) > 3 or not _LATIN_LOOKS.isdisjoint(written):
         return True

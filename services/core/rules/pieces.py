@@ -31,8 +31,13 @@ _STOP = "[" + re.escape("".join(sorted(STOPS))) + "]"
 _LETTER = re.compile(r"[^\W_]")
 _RUN_OF_LETTERS = re.compile(r"[^\W_]{2}")
 JOINED = re.compile(r"(?<![^\W_])[^\W_]++(?:(?:[^\w\s]|_){1,3}[^\W_]++)+")
+_PICTURE = "[\u2190-\u2bff\ufe0f\U0001f000-\U0001f1e5\U0001f200-\U0001faff]"
+_PICTURED = re.compile(_PICTURE)
 _GLYPH = r"(?:[^\W_]|[@$!|(<€\U0001f1e6-\U0001f1ff])(?![^\W_])"
-SPELLED_OUT = re.compile(rf"(?<![^\W_]){_GLYPH}(?:{_STOP}{{1,4}}{_GLYPH}){{2,}}")
+_BETWEEN = rf"(?:{_STOP}{{1,4}}|\s?{_PICTURE}{{1,3}}\s?|(?=[@$]))"
+SPELLED_OUT = re.compile(rf"(?<![^\W_]){_GLYPH}(?:{_BETWEEN}{_GLYPH}){{2,}}")
+BESIDE = re.compile(f"(?:{_STOP}|{_PICTURE})+")
+"""A token that may stand between single letters."""
 # What may be spelled out beyond its own token begins or ends it.
 ONE_AT_AN_EDGE = re.compile(rf"^{_STOP}*{_GLYPH}|(?<![^\W_]){_GLYPH}{_STOP}*$")
 _TWO = rf"{_GLYPH}{_STOP}{{1,4}}{_GLYPH}"
@@ -104,6 +109,7 @@ def read_parted(token: str, look_up: LookUp) -> Iterator[Hit]:
 
 def read_spelled_out(text: str, offset: int, listed: Listed, look_up: LookUp) -> Iterator[Hit]:
     """`с п а м`: single letters with the like of spaces between them."""
+    text = _PICTURED.sub("·", text)
     glyphs = [at for at, character in enumerate(text) if character not in STOPS]
     for first, last in _NEIGHBOURS if len(glyphs) <= LONGEST else ():
         some = glyphs[first : len(glyphs) - last]
@@ -115,6 +121,10 @@ def read_spelled_out(text: str, offset: int, listed: Listed, look_up: LookUp) ->
                 yield Hit(offset + some[0], offset + some[-1] + 1, part, how | SPACED, form)
         if found:
             break
+    word = "".join([text[at] for at in glyphs]) if 4 < len(glyphs) <= LONGEST else ""
+    if word and known(word) and not look_up(word):
+        # Another word that is spelled out: no part of it is meant.
+        return
     ends = {at + 1 for at in glyphs}
     steps = Steps(_SPELLED_STEPS)
     for start in glyphs:

@@ -14,11 +14,12 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from services.core.rules.listed import Entry, Hit, Listed, Part, Source
-from services.core.rules.lookalikes import HOW, RESPELLED
+from services.core.rules.lookalikes import HOW, MASKED, RESPELLED
 from services.core.rules.lookup import Lookup, of_one_alphabet
 from services.core.rules.masks import read_masked
 from services.core.rules.odd import ODD, read_odd
 from services.core.rules.pieces import (
+    BESIDE,
     JOINED,
     ONE_AT_AN_EDGE,
     SPELLED_OUT,
@@ -30,7 +31,6 @@ from services.core.rules.pieces import (
 )
 from services.core.rules.reading import Reading
 from services.core.rules.remembered import LONGEST, Remembered
-from services.core.rules.spelling import STOPS
 from services.core.rules.turned import read_turned
 
 _CACHED = 65_536
@@ -44,6 +44,9 @@ _LONG = "G"
 _WITH_HITS = frozenset("kqhG")
 _MAY_MATCH = re.compile(r"[kG]|[gh]-*[gh]-*[gh]")
 _MAY_BE_SPELLED_OUT = re.compile(r"G|[gh]-*[gh]-*[gh]")
+_WEAK = frozenset({RESPELLED, MASKED})
+"""Disguises that a name may seem to have."""
+_SHORT_NAME = 4
 _BEFORE, _AFTER = "-–—,.:;’'\"“”„«»()", "-–—,.:;’'\"“”„«»()?!…"
 
 
@@ -79,7 +82,7 @@ class WordIndex:
         if not cut and _MAY_MATCH.search(kinds) is None:
             return []
         hits = [*self._hits(reading.folded, kinds), *cut]
-        hits = [hit for hit in hits if hit.how != RESPELLED or not _is_name(reading, hit)]
+        hits = [hit for hit in hits if hit.how not in _WEAK or not _is_name(reading, hit)]
         if not hits:
             return []
         hits.sort()
@@ -127,7 +130,7 @@ class WordIndex:
                 return _LONG if telling else "h" if found else "g"
         if found:
             return "k" if telling else "q"
-        return "-" if not plain and STOPS.issuperset(token) else "."
+        return "-" if not plain and BESIDE.fullmatch(token) is not None else "."
 
     def _in_token(self, token: str) -> tuple[Hit, ...]:
         if len(token) > LONGEST:
@@ -137,9 +140,12 @@ class WordIndex:
     def _read_token(self, token: str) -> list[Hit]:
         """What stands between white space: its words, and what it may be as a whole."""
         found = list(self._read_whole(token))
-        if not found and not token.isalnum() and len(token) <= _LONGEST_WALKED:
-            return read_masked(token, self._listed)
-        return found
+        if token.isalnum() or len(token) > _LONGEST_WALKED:
+            return found
+        # What is only part of a phrase, as `got` in `f*ggot`, hides no masked word.
+        if any(hit.part in self._telling for hit in found):
+            return found
+        return found + read_masked(token, self._listed)
 
     def _read_whole(self, token: str) -> Iterator[Hit]:
         said = {word for word in _WORD.findall(token) if len(word) <= _LONGEST_WALKED}
@@ -157,11 +163,18 @@ class WordIndex:
 
 
 def _is_name(reading: Reading, hit: Hit) -> bool:
-    """Whether it is written as a name within a sentence: `певец Эбат`."""
+    """Whether it is rather a name: `певец Эбат`, `Сукко под Анапой`, `кассир Е***а`."""
     start, end = reading.span(hit.start, hit.end)
     written = reading.original[start:end]
+    if not written[:1].isupper() or written[1:] != written[1:].lower():
+        return False
+    if hit.how == MASKED:
+        if 2 * sum(map(str.isalpha, written)) > len(written):
+            return False
+    elif len(hit.form) <= _SHORT_NAME and not hit.form.isascii():
+        return True
     before = reading.original[:start].rstrip(" \t\"'«„“(")
-    return written.istitle() and before != "" and before[-1] not in ".!?…\n:"
+    return before != "" and before[-1] not in ".!?…\n:"
 
 
 def _whole(entry: Entry, first: Hit, hits: list[Hit], text: str) -> Match | None:
