@@ -62,8 +62,11 @@ def read_cut(reading: Reading, listed: Listed) -> list[Hit]:
     cut: set[tuple[str, ...]] = set()
     if not heads.isdisjoint(said):
         pairs = list(map(add, said, islice(said, 1, None)))
-        triples = list(map(add, pairs, islice(said, 2, None)))
-        for size, joined in ((2, pairs), (3, triples)):
+        # Three words are joined only where two begin a form: hardly any text is asked so far.
+        rows = [(2, pairs)]
+        if not heads.isdisjoint(pairs):
+            rows.append((3, list(map(add, pairs, islice(said, 2, None)))))
+        for size, joined in rows:
             if not forms.keys().isdisjoint(joined):
                 cut |= {tuple(said[n : n + size]) for n, form in enumerate(joined) if form in forms}
     # Four words of two letters at most in a row; most texts are done with by that.
