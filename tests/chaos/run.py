@@ -100,7 +100,7 @@ async def run(
             tell(f"{history.acknowledged}/{events} events · {text}")
 
         await asyncio.sleep(1.0)
-        await nemesis.run(plan, say)
+        await traffic.beside(nemesis.run(plan, say))
         moved, accepted = time.monotonic(), history.acknowledged
         while not traffic.done and (seconds is None or time.monotonic() < began + seconds):
             await asyncio.sleep(0.5)

@@ -36,6 +36,20 @@ PATIENCE_SECONDS = 5.0
 COPIES = dict.fromkeys(("ingest", "moderation", "counters", "publisher", "reader", "console"), 2)
 
 
+class Transport(httpx.AsyncHTTPTransport):
+    """httpx's own, past which no error but httpx's comes."""
+
+    def __init__(self) -> None:
+        super().__init__(limits=httpx.Limits(max_connections=200), trust_env=False)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        try:
+            return await super().handle_async_request(request)
+        except AttributeError as error:
+            # anyio asks a socket that was closed just after it was connected for its peer.
+            raise httpx.ConnectError(str(error)) from error
+
+
 class Stack:
     """One run's topics, database and services."""
 
@@ -56,9 +70,7 @@ class Stack:
         self.prefix = f"{self.name}."
         self.folder = servers.home / self.name
         self.services: dict[str, Service] = {}
-        self.http = httpx.AsyncClient(
-            timeout=PATIENCE_SECONDS, limits=httpx.Limits(max_connections=200), trust_env=False
-        )
+        self.http = httpx.AsyncClient(timeout=PATIENCE_SECONDS, transport=Transport())
 
     @property
     def dsn(self) -> str:

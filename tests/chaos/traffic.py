@@ -60,6 +60,18 @@ class Traffic(Clients):
         work += [self._session(n) for n in range(self.sessions)]
         self._tasks = [asyncio.create_task(one) for one in work]
 
+    async def beside(self, work: Coroutine[Any, Any, None]) -> None:
+        """Runs `work` meanwhile. A client that breaks ends it with the client's error."""
+        running = asyncio.create_task(work)
+        waiting = {running, *self._tasks}
+        try:
+            while running in waiting:
+                ended, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                for task in ended:
+                    task.result()
+        finally:
+            running.cancel()
+
     async def end(self) -> None:
         """Writers end after the operation they are in; streams are ended by `end_streams`."""
         self.stop.set()
