@@ -1,5 +1,6 @@
-"""Puts the figures of build/bench.json into docs/performance.md, between its two marks, and the
-chart beside it: `python -m bench.document`.
+"""Publishes what was measured: `python -m bench.document` puts the rows of build/bench.json in their
+places among those of docs/performance.json, and both into docs/performance.md, between its two
+marks, and the chart beside it.
 """
 
 from __future__ import annotations
@@ -45,6 +46,18 @@ def put(document: str, rows: Sequence[Mapping[str, Any]]) -> str:
     return f"{before}{BEGIN}\n{table(rows)}\n{END}{after}"
 
 
+def together(
+    published: Sequence[Mapping[str, Any]], measured: Sequence[Mapping[str, Any]]
+) -> list[Mapping[str, Any]]:
+    """Rows that were measured again stand where they stood; new ones come last."""
+    return list(({row["name"]: row for row in (*published, *measured)}).values())
+
+
+def rows_of(file: Path) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = json.loads(file.read_text())["rows"]
+    return rows
+
+
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:,}"
 
@@ -56,7 +69,9 @@ def _said(value: Any) -> str:
 
 
 def main() -> None:
-    rows = json.loads((ROOT / "build/bench.json").read_text())["rows"]
+    published = Path(ROOT / "docs/performance.json")
+    rows = together(rows_of(published), rows_of(ROOT / "build/bench.json"))
+    published.write_text(json.dumps({"rows": rows}, indent=1, ensure_ascii=False) + "\n")
     page = Path(ROOT / "docs/performance.md")
     page.write_text(put(page.read_text(), rows))
     (ROOT / "docs/performance.svg").write_text(chart.svg(rows))

@@ -127,3 +127,11 @@ def test_peers_are_as_good_as_the_weakest_comparison() -> None:
     assert peers.weakest(many).name == "peers"
     assert peers.weakest(many).reached is False
     assert peers.weakest(many[1:]).reached is True
+
+
+def test_a_row_that_was_measured_again_is_published_in_its_place() -> None:
+    published = [{"name": "votes", "value": 1}, {"name": "views", "value": 2}]
+    measured = [{"name": "new", "value": 4}, {"name": "votes", "value": 3}]
+    assert [(row["name"], row["value"]) for row in document.together(published, measured)] == [
+        ("votes", 3), ("views", 2), ("new", 4),
+    ]  # fmt: skip
