@@ -1,6 +1,7 @@
-"""Publishes what was measured: `python -m bench.document` puts the rows of build/bench.json in their
-places among those of docs/performance.json, and both into docs/performance.md, between its two
-marks, and the chart beside it.
+"""Publishes what was measured: `python -m bench.document`.
+
+The rows of build/bench.json take their places among those of docs/performance.json, and all of them
+go into docs/performance.md, between its two marks, and the chart beside it.
 """
 
 from __future__ import annotations
