@@ -5,11 +5,11 @@ import * as session from "./session.js";
 import { button, el } from "./dom.js";
 import { Comment } from "./comment.js";
 import { textForm } from "./form.js";
+import * as sending from "./sending.js";
 import { t } from "./texts.js";
 
 export const SORTS = ["newest", "oldest", "best"];
 const OWN_AGAIN_SECONDS = 10;
-const PUBLISHED_SHOWN_SECONDS = 6;
 
 export class Thread {
   constructor(discussion, sort, draft = "") {
@@ -19,6 +19,8 @@ export class Thread {
     this.state = "open";
     this.version = "";
     this.comments = new Map();
+    this.before = new Map(); // what a load replaces
+    this.loaded = Promise.resolve();
     this.votes = { discussion: 0, comments: {} };
     this.next = null;
     this.form = el("div", { class: "new-comment" });
@@ -29,10 +31,10 @@ export class Thread {
     this.actions = {
       isOpen: () => this.state === "open",
       nameOf: (id) => this.comments.get(id)?.author?.name ?? "",
-      reply: (comment, text, id) => this.submit(text, id, comment.id),
-      edit: (comment, text, id) => this.edit(comment, text, id),
-      remove: (comment) => this.remove(comment),
-      report: (comment, reason, note) => this.report(comment, reason, note),
+      reply: (comment, text, id) => sending.submit(this, text, id, comment.id),
+      edit: (comment, text, id) => sending.edit(this, comment, text, id),
+      remove: (comment) => sending.remove(this, comment),
+      report: (comment, reason, note) => sending.report(this, comment, reason, note),
     };
     this.timer = setInterval(() => this.lookAtOwn(), OWN_AGAIN_SECONDS * 1000);
   }
@@ -48,13 +50,28 @@ export class Thread {
 
   // --- loading
 
-  async load() {
+  // One load after another. What the stream says meanwhile waits: the page may be older than it.
+  load() {
+    const loaded = this.loaded.then(() => this.loadPage());
+    this.loaded = loaded.catch(() => {});
+    return loaded;
+  }
+
+  async loadPage() {
     const page = await api.comments(this.discussion, this.sort);
-    for (const comment of this.comments.values()) comment.element.remove();
-    this.comments.clear();
+    const focused = document.activeElement;
+    this.before = this.comments;
+    for (const comment of this.before.values()) comment.element.remove();
+    this.comments = new Map();
     this.version = page.version;
     this.add(page);
+    // What was sent a moment ago may not be in the page yet.
+    for (const { own } of this.before.values()) {
+      if (own?.fresh && !this.comments.has(own.id)) this.putOwn(own);
+    }
+    if (document.activeElement !== focused && focused.isConnected) focused.focus({ preventScroll: true });
     await this.loadOwn();
+    this.before = new Map();
   }
 
   add(page) {
@@ -127,7 +144,11 @@ export class Thread {
 
   // --- what the stream says
 
-  changed({ comments, vanished }) {
+  changed(changes) {
+    this.loaded = this.loaded.then(() => this.apply(changes));
+  }
+
+  apply({ comments, vanished }) {
     for (const comment of comments) this.put(comment, this.sort === "newest" ? "start" : "end");
     for (const id of vanished) {
       const comment = this.comments.get(id);
@@ -155,10 +176,8 @@ export class Thread {
       const root = data.root === data.id ? null : this.comments.get(data.root);
       // A reply to a root that is not loaded comes with it.
       if (data.root !== data.id && !root) return;
-      comment = new Comment(data.id, this.discussion, this.actions);
-      comment.root = root?.id ?? null;
+      comment = this.made(data.id, root?.id ?? null);
       comment.data = data;
-      this.comments.set(data.id, comment);
       this.place(comment, where);
     }
     comment.data = data;
@@ -177,16 +196,22 @@ export class Thread {
   putOwn(own) {
     let comment = this.comments.get(own.id);
     if (!comment) {
-      comment = new Comment(own.id, this.discussion, this.actions);
       const parent = this.comments.get(own.parent);
-      comment.root = parent ? (parent.root ?? parent.id) : null;
+      comment = this.made(own.id, parent ? (parent.root ?? parent.id) : null);
       comment.own = own;
-      this.comments.set(own.id, comment);
       this.place(comment, comment.root ? "end" : "start");
     }
     comment.own = own;
     comment.render();
     this.showEmpty();
+    return comment;
+  }
+
+  // The one that was shown before a load goes on, with its note and what is typed under it.
+  made(id, root) {
+    const comment = this.before.get(id) ?? new Comment(id, this.discussion, this.actions);
+    comment.root = root;
+    this.comments.set(id, comment);
     return comment;
   }
 
@@ -209,95 +234,6 @@ export class Thread {
     else this.drop(comment);
   }
 
-  // --- what the reader does
-
-  async submit(body, id, parent) {
-    const data = { discussion: this.discussion, comment: id, body, ...(parent && { parent }) };
-    const receipt = await api.send("comment", { id, type: "veche.comment.submitted.v1", data });
-    const submitted_at = new Date().toISOString();
-    const own = { id, parent, body, submitted_at, status: "waiting", fresh: true };
-    const comment = this.putOwn(own);
-    this.follow(comment, receipt, body);
-  }
-
-  async edit(comment, body, id) {
-    const data = { discussion: this.discussion, comment: comment.id, body };
-    const receipt = await api.send("comment", { id, type: "veche.comment.edited.v1", data });
-    comment.say(t("waiting"));
-    this.follow(comment, receipt, body);
-  }
-
-  async remove(comment) {
-    const data = { discussion: this.discussion, comment: comment.id };
-    const event = { id: api.newId(), type: "veche.comment.deleted.v1", data };
-    const told = await api.became(await api.send("comment", event));
-    if (told.result === "refused") throw refusal(told);
-    comment.own = null;
-    if (comment.data?.replies) {
-      comment.data = { ...comment.data, hidden: true };
-      comment.render();
-    } else this.drop(comment);
-    // The focus went with the comment, unless the reader is at something else by now.
-    if (document.activeElement === document.body) {
-      document.getElementById("discussion").focus({ preventScroll: true });
-    }
-  }
-
-  async report(comment, reason, note) {
-    const revision = comment.data.edited?.revision ?? 1;
-    const data = { discussion: this.discussion, comment: comment.id, revision, reason };
-    if (note) data.note = note;
-    const event = { id: api.newId(), type: "veche.report.filed.v1", data };
-    const told = await api.became(await api.send("report", event));
-    if (told.result === "refused") throw refusal(told);
-  }
-
-  // A 202 is never the last word: shows what became of a comment or an edit.
-  async follow(comment, receipt, body) {
-    comment.note = "";
-    let told;
-    try {
-      told = await api.became(receipt);
-    } catch (error) {
-      comment.say(error.message);
-      return;
-    }
-    const { result, reason, findings, revision } = told;
-    if (result === "published") {
-      const before = comment.data ?? {
-        id: comment.id,
-        root: comment.root ?? comment.id,
-        parent: comment.parent,
-        submitted_at: told.recorded_at,
-        author: session.reader(),
-        replies: 0,
-        up: 0,
-        down: 0,
-        rating: 0,
-      };
-      comment.own = null;
-      const edited = revision > 1 ? { revision, at: told.recorded_at } : null;
-      // The stream may have brought it, or a newer one, already.
-      if (!comment.data || (comment.data.edited?.revision ?? 1) < revision) {
-        comment.data = { ...before, hidden: false, body, edited };
-      }
-      comment.note = badge("published");
-      comment.render();
-      setTimeout(() => comment.say(""), PUBLISHED_SHOWN_SECONDS * 1000);
-    } else if (result === "waiting") {
-      comment.say(t("unknownYet"));
-    } else if (result === "refused" && comment.data) {
-      comment.say(refusal(told).message);
-    } else {
-      const { id, parent, submittedAt } = comment;
-      const waits = { id, parent, body, submitted_at: submittedAt };
-      comment.own = { ...waits, status: result, reason, findings, revision };
-      comment.render();
-      if (result === "refused") comment.say(button(t("dismiss"), () => this.drop(comment), { class: "link" }));
-    }
-    this.showEmpty();
-  }
-
   // --- around the list
 
   renderForm() {
@@ -306,7 +242,7 @@ export class Thread {
     } else if (!session.reader()) {
       this.form.replaceChildren(button(t("logInToComment"), session.choose, { class: "log-in" }));
     } else if (!this.form.querySelector("form")) {
-      const submit = (text, id) => this.submit(text, id);
+      const submit = (text, id) => sending.submit(this, text, id);
       const [label, action] = [t("yourComment"), t("publish")];
       this.form.replaceChildren(textForm({ label, action, text: this.begun, submit }));
     }
@@ -319,12 +255,4 @@ export class Thread {
   say(text) {
     this.empty.textContent = text;
   }
-}
-
-function badge(status) {
-  return el("b", { class: `badge ${status}`, "data-status": status }, t(status));
-}
-
-function refusal(told) {
-  return new Error(told.reason?.[document.documentElement.lang] ?? t("refused"));
 }
