@@ -101,7 +101,7 @@ async def run() -> None:
             freshness=Freshness(caught_up, following[0].age_seconds, following[1].age_seconds),
             pool=pool,
             cursors=Cursors(secret_receipt),
-            orders=Orders(time.monotonic),
+            orders=Orders(time.monotonic, bounds.best_seconds),
             pages=Shared(1.0, SHARED_PAGES, time.monotonic),
             written=Shared(1.0, SHARED_PAGES, time.monotonic),
             choose_coding=CodingChoice(),

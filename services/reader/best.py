@@ -13,8 +13,6 @@ from services.core import rating
 from services.core.events import DiscussionKey
 from services.reader.cursor import AfterRank, microseconds
 
-FROZEN_SECONDS = 60.0
-"""Who begins within this gets the same order; its cursors hold for as long again."""
 MAX_ORDERS = 1_000
 MAX_COMMENTS = 2_000_000
 
@@ -45,11 +43,13 @@ def freeze(votes: Votes, now: float) -> Order:
 class Orders:
     """Frozen orders by discussion, bounded by number and by comments in all; the oldest go first.
 
+    Who begins within `frozen_seconds` gets the same order; its cursors hold for as long again.
     `clock` counts seconds and never goes back.
     """
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], frozen_seconds: float) -> None:
         self._clock = clock
+        self._frozen_seconds = frozen_seconds
         self._kept: OrderedDict[tuple[DiscussionKey, str], Order] = OrderedDict()
         self._newest: dict[DiscussionKey, Order] = {}
         self._comments = 0
@@ -59,7 +59,7 @@ class Orders:
     ) -> Order:
         """The order that is frozen now, or a new one."""
         newest = self._newest.get(discussion)
-        if newest is not None and self._clock() - newest.frozen_at < FROZEN_SECONDS:
+        if newest is not None and self._clock() - newest.frozen_at < self._frozen_seconds:
             return newest
         return self._keep(discussion, freeze(await votes(), self._clock()))
 
@@ -68,7 +68,7 @@ class Orders:
     ) -> tuple[Order, int, bool]:
         """(order, position, whether it expired): a cursor's order, or today's at the same rank."""
         order = self._kept.get((discussion, after.order))
-        if order is not None and self._clock() - order.frozen_at < 2 * FROZEN_SECONDS:
+        if order is not None and self._clock() - order.frozen_at < 2 * self._frozen_seconds:
             return order, after.position, False
         order = await self.begin(discussion, votes)
         return order, bisect_right(order.ranks, after.rank), True
@@ -80,7 +80,7 @@ class Orders:
         while self._kept and (
             len(self._kept) > MAX_ORDERS
             or self._comments > MAX_COMMENTS
-            or self._clock() - next(iter(self._kept.values())).frozen_at >= 2 * FROZEN_SECONDS
+            or self._clock() - next(iter(self._kept.values())).frozen_at >= 2 * self._frozen_seconds
         ):
             (key, _), gone = self._kept.popitem(last=False)
             self._comments -= len(gone.ranks)

@@ -155,7 +155,7 @@ def parts_over(pool: db.Pool, clock: Clock) -> Parts:
         freshness=Freshness(lambda: False, lambda: 0, lambda: 0),
         pool=pool,
         cursors=Cursors(b"k" * 32),
-        orders=Orders(clock),
+        orders=Orders(clock, 60.0),
         # Pages are asked for at one instant and must not be remembered.
         pages=Shared(0.0, 100, clock),
         written=Shared(0.0, 100, clock),

@@ -86,6 +86,8 @@ class Reader:
     """VECHE_READER_STREAM_QUEUE: events that wait for a slow reader before it is dropped."""
     socket_buffer_bytes: int
     """VECHE_READER_SOCKET_BUFFER: what the kernel holds for one connection (SO_SNDBUF)."""
+    best_seconds: int
+    """VECHE_READER_BEST_SECONDS: how long a discussion's `best` order stays as it is."""
 
     @classmethod
     def read(cls, env: Mapping[str, str] = ENVIRONMENT) -> Reader:
@@ -94,6 +96,7 @@ class Reader:
             streams=whole(env, "VECHE_READER_STREAMS", 10_000),
             stream_queue=whole(env, "VECHE_READER_STREAM_QUEUE", 16),
             socket_buffer_bytes=whole(env, "VECHE_READER_SOCKET_BUFFER", 65_536),
+            best_seconds=whole(env, "VECHE_READER_BEST_SECONDS", 60),
         )
 
 

@@ -44,7 +44,7 @@ def test_best_ranks_by_the_lower_bound_then_by_age() -> None:
 
 async def test_an_order_is_frozen_for_a_minute() -> None:
     clock = Clock()
-    orders = Orders(clock)
+    orders = Orders(clock, 60.0)
     first = await orders.begin(KEY, asked(some(1, 2)))
     clock.now = 59.0
     assert await orders.begin(KEY, asked(some(9, 1))) is first
@@ -54,7 +54,7 @@ async def test_an_order_is_frozen_for_a_minute() -> None:
 
 async def test_a_cursor_outlives_its_order_by_a_minute_and_then_says_so() -> None:
     clock = Clock()
-    orders = Orders(clock)
+    orders = Orders(clock, 60.0)
     first = await orders.begin(KEY, asked(some(3, 2, 1)))
     cursor = first.cursor_at(1)
     clock.now = 119.0
@@ -70,7 +70,7 @@ async def test_an_expired_cursor_goes_on_behind_its_rank(
     ups: list[int], data: st.DataObject
 ) -> None:
     clock = Clock()
-    orders = Orders(clock)
+    orders = Orders(clock, 60.0)
     order = await orders.begin(KEY, asked(some(*ups)))
     place = data.draw(st.integers(1, len(ups)))
     clock.now = 1_000.0
@@ -79,7 +79,7 @@ async def test_an_expired_cursor_goes_on_behind_its_rank(
 
 
 async def test_orders_are_bounded() -> None:
-    orders = Orders(Clock())
+    orders = Orders(Clock(), 60.0)
     for number in range(best.MAX_ORDERS + 10):
         await orders.begin(DiscussionKey(f"s/{number}"), asked(some(1)))
     assert len(orders._kept) == best.MAX_ORDERS

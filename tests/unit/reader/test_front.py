@@ -53,7 +53,7 @@ def parts(age: Age) -> Parts:
         freshness=Freshness(lambda: age.caught_up, lambda: age.seconds, lambda: age.seconds),
         pool=cast("Pool", Away()),
         cursors=Cursors(b"k" * 32),
-        orders=Orders(lambda: 0.0),
+        orders=Orders(lambda: 0.0, 60.0),
         pages=Shared(1.0, 100, lambda: 0.0),
         written=Shared(1.0, 100, lambda: 0.0),
         choose_coding=CodingChoice(),
