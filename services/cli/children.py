@@ -55,7 +55,7 @@ def services(local: Local, logs: Path, *, bootstrap: str, dsn: str) -> dict[str,
         names.append("demo")
     ports = free_ports(2 * len(names))
     common = {
-        **secrets.environment(local.data_dir),
+        **secrets.environment(local.data_dir, environment()),
         "VECHE_KAFKA_BOOTSTRAP": bootstrap,
         "VECHE_POSTGRES_DSN": dsn,
         "VECHE_HTTP_HOST": "127.0.0.1",

@@ -123,7 +123,7 @@ class Rebuild:
             log=logs / f"{name}.log",
             env=environment(
                 {
-                    **_keys(),
+                    **secrets.environment(Local.read().data_dir, environment()),
                     "VECHE_KAFKA_BOOTSTRAP": self.kafka.bootstrap,
                     "VECHE_TOPIC_PREFIX": self.kafka.topic_prefix,
                     "VECHE_POSTGRES_DSN": self.into,
@@ -214,14 +214,3 @@ class Rebuild:
             console=self.console,
         ) as bars:
             yield bars
-
-
-def _keys() -> dict[str, str]:
-    """The keys that `veche up` made, where the environment names none."""
-    given = environment()
-    made = secrets.environment(Local.read().data_dir)
-    return {
-        name: file
-        for name, file in made.items()
-        if name not in given and name.removesuffix("_FILE") not in given and Path(file).exists()
-    }

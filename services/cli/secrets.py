@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets as chance
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -70,10 +71,15 @@ def make(
     return made
 
 
-def environment(folder: Path) -> dict[str, str]:
-    """The variables that point services at these files."""
-    names = {f"VECHE_{key.upper()}_SECRET_FILE": str(folder / f"{key}.secret") for key in KEYS}
-    return {"VECHE_ISSUERS_FILE": str(folder / "issuers.toml"), **names}
+def environment(folder: Path, given: Mapping[str, str]) -> dict[str, str]:
+    """The variables that point services at the files there, but for what `given` names already."""
+    files = {f"VECHE_{key.upper()}_SECRET_FILE": folder / f"{key}.secret" for key in KEYS}
+    files["VECHE_ISSUERS_FILE"] = folder / "issuers.toml"
+    return {
+        name: str(file)
+        for name, file in files.items()
+        if name not in given and name.removesuffix("_FILE") not in given and file.exists()
+    }
 
 
 @click.command()

@@ -24,7 +24,7 @@ from services.cli import children, machine, secrets, target, tokens
 from services.cli.children import Service
 from services.cli.supervise import Supervisor
 from services.core import db, produce
-from services.core.errors import VecheError
+from services.core.errors import Misconfigured, VecheError
 from services.core.settings import KafkaSecurity, Local, retention_ms, topic_prefix
 from services.core.topics import declared
 from services.embedded import guardian, jars, java, quickstart
@@ -215,13 +215,6 @@ class Everything:
 
     def _welcome(self, seconds: float) -> None:
         url = self.url
-        token = tokens.from_issuers_file(
-            site=DEMO_SITE,
-            role="moderator",
-            user="moderator",
-            name="Moderator",
-            file=self.data / "issuers.toml",
-        )
         say = self._say
         say(f"\n[bold green]veche is ready[/] in {seconds:.1f} s")
         say(f"  page       {url}/")
@@ -230,9 +223,19 @@ class Everything:
         for name, service in self.services.items():
             if name != "demo":
                 say(f"  metrics    {service.metrics}  ({name})")
-        say("  moderator's token, good for 12 hours:")
-        self.console.print(token, soft_wrap=True, markup=False)
+        self._say_token()
         say("Ctrl-C stops everything; the data stays.\n")
+
+    def _say_token(self) -> None:
+        try:
+            token = tokens.from_issuers_file(
+                site=DEMO_SITE, role="moderator", user="moderator", name="Moderator"
+            )
+        except Misconfigured as error:  # an issuers file of one's own need not say `demo`
+            self._say(f"  no moderator's token: {error}")
+            return
+        self._say("  moderator's token, good for 12 hours:")
+        self.console.print(token, soft_wrap=True, markup=False)
 
     @contextmanager
     def _step(self, name: str) -> Iterator[None]:
