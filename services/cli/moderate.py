@@ -65,8 +65,8 @@ class BadLine(ValueError):
     "--rules",
     "folder",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="A ruleset's folder. Without it `--words` is the only rule; without both, the shipped "
-    "ruleset judges.",
+    help="A ruleset's folder. Without it `--words` is the only rule; without both, VECHE_RULES_DIR "
+    "judges, by default the shipped ruleset.",
 )
 @click.option(
     "--lang", type=click.Choice(["ru", "en"]), help="The list's language; else by its letters."

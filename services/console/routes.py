@@ -12,7 +12,7 @@ from services.console.identity import Administrator, Moderator
 from services.core import codec
 from services.core.db import Pool
 from services.core.events import SitePolicy
-from services.core.problems import MEDIA_TYPE, Problem
+from services.core.problems import MEDIA_TYPE, Problem, retry_after
 from services.core.store import decisions, notices, policies, queue
 
 CLAIM_SECONDS = 240.0
@@ -28,7 +28,7 @@ def answer(body: Any, status: int = 200) -> Response:
     kind = MEDIA_TYPE if status >= 400 else "application/json"
     headers = {"content-type": kind}
     if status == 503:
-        headers["retry-after"] = "1"
+        headers |= retry_after()
     return Response(codec.encode(body), status, headers=headers)
 
 

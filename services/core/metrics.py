@@ -113,7 +113,9 @@ RULE_BRAKED = Counter(
     ["rule", "brake"],
 )
 RULE_OFF = Gauge(
-    "veche_rule_off", "1 where this process switched a rule off because it failed", ["rule"]
+    "veche_rule_off",
+    "1 where a rule is switched off because it failed, here or in another process",
+    ["rule"],
 )
 RULE_EXPIRES = Gauge(
     "veche_rule_expires_timestamp_seconds", "From when on a rule looks no more", ["rule"]

@@ -123,7 +123,10 @@ def bad_parameter(parameter: str, detail: str) -> Problem:
 def away(
     detail: str, code: str = "unavailable", *, seconds: tuple[int, int] = (1, 5), **members: Any
 ) -> Problem:
-    """503. Retry-After is spread over `seconds`, so that those refused return one by one."""
-    first, last = seconds
-    after = first + secrets.randbelow(last - first + 1)
-    return Problem(503, code, detail, headers={"retry-after": str(after)}, **members)
+    """503, with `retry_after`."""
+    return Problem(503, code, detail, headers=retry_after(*seconds), **members)
+
+
+def retry_after(first: int = 1, last: int = 5) -> dict[str, str]:
+    """The header, spread over so many seconds: those refused return one by one."""
+    return {"retry-after": str(first + secrets.randbelow(last - first + 1))}

@@ -19,7 +19,7 @@ def create_app(parts: Parts, *private: APIRouter) -> Front:
         title="Veche reader",
         docs_url=None,
         redoc_url=None,
-        openapi_url="/v1/reader/openapi.json",
+        openapi_url=None,
         redirect_slashes=False,  # a redirect would be built from the Host header
     )
     app.state.parts = parts

@@ -23,8 +23,9 @@ from services.cli.rules.write import check, explain, format_, test
 def rules() -> None:
     """Write, measure, activate and take back rules.
 
-    DIR is a folder of rules, by default the shipped one. check, test, explain, backtest, diff and
-    format need no server; agreement and --days ask Postgres, the others a running console.
+    DIR is a folder of rules, by default VECHE_RULES_DIR, else the shipped one. check, test,
+    explain, backtest, diff and format need no server; agreement and --days ask Postgres, the
+    others a running console.
     """
 
 

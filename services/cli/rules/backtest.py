@@ -27,7 +27,7 @@ files_argument = click.argument(
 )  # fmt: skip
 rules_option = click.option(
     "--rules", "folder", type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="The ruleset's folder; the shipped one by default.",
+    help="The ruleset's folder; by default VECHE_RULES_DIR, else the shipped one.",
 )  # fmt: skip
 label_option = click.option(
     "--label", help="Comments with this label are bad; else those whose `decision` is reject."

@@ -1,6 +1,6 @@
 """Learning from decisions as they are made: one look at each, AdaGrad on the logistic loss.
 
-The step is ours because it must fit inside a running service: about 0.3 ms a decision on numpy
+The step is ours because it must fit inside a running service: about 0.2 ms a decision on numpy
 alone. docs/model.md compares it with scikit-learn's batch fit on the same n-grams.
 """
 

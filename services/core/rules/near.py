@@ -29,7 +29,7 @@ SHINGLE = 5
 BITS = 128
 BANDS = 4
 LIKE = 0.5
-"""The least share of shingles in common, as the signatures estimate it (deviation 0.08)."""
+"""The least share of shingles in common, as the signatures estimate it (deviation 0.07)."""
 
 _DIFFERENT = int(BITS * (1 - LIKE) / 2)
 """So many bits may differ: a bit of unequal shingles agrees by chance every other time."""
