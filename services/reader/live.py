@@ -83,7 +83,9 @@ class Live:
         before = self._strips.newest(key)
         if not self._strips.put(key, strip, recorded_at):
             return
-        if self._discussion_streams.channel(key):
+        # Also where a telling goes on that its listeners left: who comes meanwhile finds what it
+        # tells in the channel's history, and would take that for the newest.
+        if self._discussion_streams.channel(key) or key in self._telling:
             comments = _changes(strip, before.version if before else None)
             waiting = self._pending.get(key)
             self._pending[key] = (
@@ -124,7 +126,10 @@ class Live:
             return reset("the thread changed too much; load it again", changed.strip.version)
         try:
             listed = await self._fetch_comments(DiscussionKey(key), sorted(ids))
-        except (Problem, Retryable):
+        except Exception as error:
+            # A version that nobody is told would be missed for good: the next one follows on it.
+            if not isinstance(error, Problem | Retryable):
+                log.exception("changed comments of %s could not be read", key)
             return reset(
                 "changed comments cannot be read now; load the thread again", changed.strip.version
             )

@@ -27,6 +27,7 @@ class Thread:
         self.asked: list[list[str]] = []
         self.vanished: set[str] = set()
         self.away = False
+        self.bugs = 0
         self.go = asyncio.Event()
         self.go.set()
 
@@ -35,6 +36,9 @@ class Thread:
         await self.go.wait()
         if self.away:
             raise away("away")
+        if self.bugs:
+            self.bugs -= 1
+            raise RuntimeError("a bug")
         return [listed(comment) for comment in ids if comment not in self.vanished]
 
 
@@ -155,6 +159,32 @@ async def test_while_postgres_is_away_streams_still_get_strips() -> None:
     with reader.discussion_streams.subscribe(KEY) as (_, subscriber):
         reader.strip(2, ["c1"])
         assert [name for name, _ in await heard(subscriber)] == ["reset", "strip"]
+
+
+async def test_a_version_whose_comments_could_not_be_read_for_a_bug_is_told_as_a_reset() -> None:
+    reader = Reader()
+    reader.strip(1, [])
+    reader.thread.bugs = 1
+    with reader.discussion_streams.subscribe(KEY) as (_, subscriber):
+        reader.strip(2, ["c1"])
+        assert [name for name, _ in await heard(subscriber)] == ["reset", "strip"]
+        reader.strip(3, ["c2"])
+        assert [name for name, _ in await heard(subscriber)] == ["comments", "strip"]
+
+
+async def test_what_comes_while_comments_are_read_for_listeners_that_left_is_told_too() -> None:
+    reader = Reader()
+    reader.strip(1, [])
+    with reader.discussion_streams.subscribe(KEY):
+        reader.thread.go.clear()
+        reader.strip(2, ["c2"])
+        await asyncio.sleep(0)
+    reader.strip(3, ["c3"])
+    with reader.discussion_streams.subscribe(KEY) as (channel, newcomer):
+        reader.thread.go.set()
+        assert [data["version"] for _, data in await heard(newcomer)] == [[1, 2], [1, 2]]
+        assert [data["version"] for _, data in await heard(newcomer)] == [[1, 3], [1, 3]]
+        assert channel.since(Version(1, 2)) != b""
 
 
 async def test_a_vote_alone_sends_only_the_strip() -> None:
