@@ -15,7 +15,7 @@ from services.core.events import DiscussionKey, FeedPublished, Strip, StripPubli
 from services.core.problems import Problem
 from services.core.store.threads import Listed
 from services.reader.broadcast import Broadcaster, event
-from services.reader.shelf import Feeds, Strips, strip_shown
+from services.reader.shelf import Feeds, Strips, follows, strip_shown
 from services.reader.thread import comment_shown
 
 log = logging.getLogger(__name__)
@@ -159,6 +159,6 @@ def _changes(strip: Strip, previous: Version | None) -> set[str] | None:
     """None where the version before this one was not seen: its changes are unknown."""
     if strip.changed_comments is None:
         return None
-    if previous is not None and strip.version != Version(previous.incarnation, previous.number + 1):
+    if previous is not None and not follows(strip.version, previous):
         return None
     return set(strip.changed_comments)

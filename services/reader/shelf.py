@@ -26,13 +26,30 @@ K = TypeVar("K", bound=Rendered)
 
 
 class KeptStrip(Rendered):
-    """A strip as readers see it, and as it was published."""
+    """A strip as readers see it, and as it was published.
 
-    __slots__ = ("strip",)
+    No comment changed between `quiet_since` and this version: who holds that one, or a later one,
+    holds the comments too, and needs the newest strip alone.
+    """
 
-    def __init__(self, strip: Strip, published_at: datetime) -> None:
+    __slots__ = ("quiet_since", "strip")
+
+    def __init__(
+        self, strip: Strip, published_at: datetime, before: KeptStrip | None = None
+    ) -> None:
         super().__init__(strip.version, published_at, codec.encode(strip_shown(strip)))
         self.strip = strip
+        quiet = (
+            before is not None
+            and strip.changed_comments == []
+            and follows(strip.version, before.version)
+        )
+        self.quiet_since: Version = before.quiet_since if before and quiet else strip.version
+
+
+def follows(version: Version, before: Version) -> bool:
+    """No version lies between the two: what changed since `before` is what the record says."""
+    return version == Version(before.incarnation, before.number + 1)
 
 
 def strip_shown(strip: Strip) -> dict[str, Any]:
@@ -154,7 +171,8 @@ class Strips(Shelf[KeptStrip]):
         ahead = self._ahead.get(key)
         if ahead is not None and ahead.version <= strip.version:
             del self._ahead[key]
-        return self._put(key, strip.version, lambda: KeptStrip(strip, published_at))
+        before = self._kept.get(key)
+        return self._put(key, strip.version, lambda: KeptStrip(strip, published_at, before))
 
     def answered(self, key: str, written: KeptStrip) -> KeptStrip:
         """Remembers what Postgres answered; gives the highest version known, to be shown."""

@@ -24,6 +24,7 @@ from services.reader.open import OpenStream
 from services.reader.parts import Parts
 from services.reader.reading import reading
 from services.reader.shared import Shared
+from services.reader.shelf import KeptStrip
 from services.reader.strips import strip_if_written, strip_written, version_of
 
 router = APIRouter(prefix="/v1/sites/{site}")
@@ -90,21 +91,30 @@ async def discussion_stream(
     )
 
     def first(channel: Channel) -> tuple[Version | None, bytes]:
-        newest = parts.strips.get(key) or kept
-        if newest is None or (held is not None and held >= newest.version):
-            return held, b""
-        version = newest.version
-        strip = event("strip", newest.body, str(version))
-        # The comments of this version may still be on their way to the streams.
-        before = Version(version.incarnation, version.number - 1)
-        if not said:
-            return before, strip
-        missed = channel.since(held) if held is not None else None
-        if missed is not None:
-            return held, missed
-        return before, reset(UNKNOWN, version) + strip
+        return first_told(bool(said), held, parts.strips.get(key) or kept, channel)
 
     return OpenStream(parts.discussion_streams, parts.places, key, first)
+
+
+def first_told(
+    said: bool, held: Version | None, newest: KeptStrip | None, channel: Channel
+) -> tuple[Version | None, bytes]:
+    """(version held from then on, what a discussion's newcomer is sent at once)."""
+    if newest is None or (held is not None and held >= newest.version):
+        return held, b""
+    version = newest.version
+    strip = event("strip", newest.body, str(version))
+    # The comments of this version may still be on their way to the streams.
+    before = Version(version.incarnation, version.number - 1)
+    if not said:
+        return before, strip
+    if held is not None and held >= newest.quiet_since:
+        # What is on its way names comments of versions up to `quiet_since` only.
+        return version, strip
+    missed = channel.since(held) if held is not None else None
+    if missed is not None:
+        return held, missed
+    return before, reset(UNKNOWN, version) + strip
 
 
 async def believed(

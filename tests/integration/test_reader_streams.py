@@ -166,6 +166,21 @@ async def test_a_discussion_stream_brings_comments_and_resumes_or_resets(
         assert (await opened.next())[:2] == ("strip", "2.4")
 
 
+async def test_who_missed_only_views_and_votes_while_nobody_listened_keeps_the_thread(
+    reader: ServiceProcess, topics: Topics, rows: Rows
+) -> None:
+    url = reader.url + STRIP + "/stream?since="
+    for number, changed in ((1, ["c1"]), (2, []), (3, [])):
+        await topics.strip(a_strip(number, changed_comments=changed))
+    await until(reader.url + STRIP, "1.3")
+    async with stream(url + "1.1") as opened:
+        assert (await opened.next())[:2] == ("strip", "1.3")
+    await topics.strip(a_strip(4, changed_comments=["c1"]))
+    await until(reader.url + STRIP, "1.4")
+    async with stream(url + "1.3") as opened:
+        assert (await opened.next())[0] == "reset"
+
+
 async def test_who_holds_a_version_of_another_log_begins_anew(
     reader: ServiceProcess, topics: Topics, rows: Rows
 ) -> None:

@@ -97,6 +97,26 @@ def test_bytes_are_those_of_what_is_kept() -> None:
     assert strips.bytes == one.bytes * len(strips)
 
 
+def test_a_strip_knows_since_when_no_comment_changed() -> None:
+    strips = Strips(10)
+
+    def quiet_since(changed: list[str] | None, version: Version) -> Version:
+        strips.put("k", a_strip(version=version, changed_comments=changed), T0)
+        kept = strips.get("k")
+        assert kept is not None
+        return kept.quiet_since
+
+    assert quiet_since([], Version(1, 3)) == Version(1, 3)  # what came before is not known
+    assert quiet_since([], Version(1, 4)) == Version(1, 3)
+    assert quiet_since([], Version(1, 5)) == Version(1, 3)
+    assert quiet_since(["c1"], Version(1, 6)) == Version(1, 6)
+    assert quiet_since([], Version(1, 7)) == Version(1, 6)
+    assert quiet_since([], Version(1, 9)) == Version(1, 9)  # 8 was not seen
+    assert quiet_since([], Version(1, 10)) == Version(1, 9)
+    assert quiet_since(None, Version(1, 11)) == Version(1, 11)
+    assert quiet_since([], Version(2, 12)) == Version(2, 12)  # another incarnation
+
+
 def test_readers_do_not_see_which_comments_changed() -> None:
     strips = Strips(10)
     strips.put("k", a_strip(changed_comments=["c1"]), T0)

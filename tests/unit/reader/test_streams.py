@@ -6,8 +6,11 @@ import pytest
 
 from services.core.events import Version
 from services.core.problems import away
+from services.reader.broadcast import Channel
 from services.reader.shared import Shared
-from services.reader.streams import believed
+from services.reader.shelf import KeptStrip, Strips
+from services.reader.streams import believed, first_told
+from tests.unit.reader.build import T0, a_strip
 
 
 class Written:
@@ -88,3 +91,41 @@ async def test_while_postgres_is_away_clients_are_believed(
     assert await held(Version(7, 1), Version(1, 5), written, answers) == Version(7, 1)
     written.away = False
     assert await held(Version(7, 1), Version(1, 5), written, answers) is None
+
+
+def kept_after(*changed: list[str] | None) -> KeptStrip:
+    """The newest of the strips 1.1, 1.2, … with these changes."""
+    strips = Strips(10)
+    for number, comments in enumerate(changed, 1):
+        strips.put("k", a_strip(number, changed_comments=comments), T0)
+    kept = strips.get("k")
+    assert kept is not None
+    return kept
+
+
+def names(chunk: bytes) -> list[str]:
+    return [
+        line.removeprefix("event: ")
+        for line in chunk.decode().splitlines()
+        if line.startswith("event: ")
+    ]
+
+
+def test_who_missed_only_views_and_votes_gets_the_newest_strip_and_no_reset() -> None:
+    newest = kept_after([], ["c1"], [], [])
+    for number in (2, 3):
+        version, chunk = first_told(True, Version(1, number), newest, Channel())
+        assert (version, names(chunk)) == (Version(1, 4), ["strip"]), number
+    assert first_told(True, Version(1, 4), newest, Channel()) == (Version(1, 4), b"")
+
+
+def test_who_missed_a_change_of_comments_loads_the_thread_again() -> None:
+    for newest in (kept_after([], ["c1"], []), kept_after([], None, [])):
+        for held in (Version(1, 1), None):
+            version, chunk = first_told(True, held, newest, Channel())
+            assert (version, names(chunk)) == (Version(1, 2), ["reset", "strip"])
+
+
+def test_a_newcomer_that_said_nothing_also_gets_comments_that_are_on_their_way() -> None:
+    version, chunk = first_told(False, None, kept_after([], ["c1"]), Channel())
+    assert (version, names(chunk)) == (Version(1, 1), ["strip"])
