@@ -46,6 +46,7 @@ DATA_ERRORS = (
     asyncpg.DataError,
     asyncpg.IntegrityConstraintViolationError,
     asyncpg.exceptions.ProgramLimitExceededError,
+    UnicodeEncodeError,  # before Postgres sees it: half of a surrogate pair goes into no row
 )
 """Errors that the same input gives every time."""
 

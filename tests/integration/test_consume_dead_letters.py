@@ -105,6 +105,23 @@ async def test_a_record_that_postgres_refuses_is_found_among_its_batch(
     assert metrics.DEAD_LETTERS.labels(TOPIC, "bad_data")._value.get() == counted_before + 2
 
 
+async def test_a_record_whose_effect_cannot_be_encoded_is_found_among_its_batch(
+    kafka: Kafka, producer: Producer, pool: Pool
+) -> None:
+    async def telling(connection: Connection, batch: Batch[str]) -> None:
+        await handle(connection, batch)
+        for record in batch.records:
+            codec.encode("\ud800" if record.event == "half" else record.event)
+
+    sent = await produce(producer, ["v", "v", "half", "v"], key="one")
+    async with consuming(kafka, pool, source(telling)):
+        await until(lambda: counted_is(pool, 3))
+    ((_, letter),) = await letters(pool, sent[0].partition)
+    assert (letter.offset, letter.reason) == (sent[2].offset, "bad_data")
+    assert "UnicodeEncodeError" in letter.detail
+    assert await repeated(pool) == 0
+
+
 async def test_a_record_without_a_value_is_a_dead_letter(
     kafka: Kafka, producer: Producer, pool: Pool
 ) -> None:

@@ -65,10 +65,15 @@ def letter(topic: str, partition: int, raw: Raw, why: BadEvent) -> bytes:
             value=b64encode(raw.value).decode() if repeated and raw.value is not None else None,
             value_bytes=len(raw.value or b""),
             reason=why.code,
-            detail=why.detail[:1_000],
-            field=why.field[:200],
+            detail=_sayable(why.detail[:1_000]),
+            field=_sayable(why.field[:200]),
         )
     )
+
+
+def _sayable(text: str) -> str:
+    """What it quotes may be why the record cannot be applied: the letter must not fail as well."""
+    return text.encode("utf-8", "replace").decode()
 
 
 class Limit:

@@ -41,6 +41,8 @@ _BARE = frozenset(
 )
 _DOTTED = re.compile(r"\.\w")
 _AFTER = ".,;:!?…"
+_LONGEST_LABEL = 63
+"""Of a name in the DNS. Reading punycode takes the square of its length."""
 
 
 def links_of(reading: Reading) -> list[tuple[str, Span]]:
@@ -67,12 +69,15 @@ def host_of(link: str) -> str:
 
 
 def _label(label: str) -> str:
-    if not label.startswith("xn--"):
+    """A label that stands for no text, such as half of a surrogate pair, stays as it is."""
+    if not label.startswith("xn--") or len(label) > _LONGEST_LABEL:
         return label
     try:
-        return label[4:].encode("ascii").decode("punycode")
+        written = label[4:].encode("ascii").decode("punycode")
+        written.encode()
     except UnicodeError:
         return label
+    return written
 
 
 def within(host: str, domains: Set[str]) -> bool:

@@ -34,6 +34,12 @@ def test_a_value_beyond_the_bound_is_measured_but_not_repeated() -> None:
     assert (said.value, said.value_bytes) == (None, MAX_VALUE_BYTES + 1)
 
 
+def test_a_reason_that_quotes_half_of_a_surrogate_pair_is_told_all_the_same() -> None:
+    raw = Raw(0, AT, b"k", b"{")
+    said = codec.decode(letter("votes.v1", 0, raw, BadEvent("odd", "a \ud800", "$")), DeadLetter)
+    assert said.detail == "a ?"
+
+
 def test_a_hundred_in_a_row_pass_and_the_next_stops() -> None:
     limit = Limit()
     assert limit.admit([True] * 150) == 100

@@ -3,7 +3,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
+from services.core import codec
 from services.core.rules import Facts, History, Windows, judge
 from services.core.rules.detect import DETECTORS, luhn
 from services.core.rules.facts import Use
@@ -21,6 +24,8 @@ from tests.unit.rules.build import NOON, a_ruleset, a_submission
         ("http://user@www.site.org:80/x.", ["site.org"]),
         ("пиши на пример.рф или www.xn--e1afmkfd.xn--p1ai", ["пример.рф", "пример.рф"]),
         ("exam\u200bple.com", ["example.com"]),
+        ("http://xn--ib9b.bit.ly/x", ["xn--ib9b.bit.ly"]),
+        (f"http://xn--{'a' * 60}.com", [f"xn--{'a' * 60}.com"]),
         ("конец.Начало 3.14 т.е. ничего", []),
         ("a.company", []),
     ],
@@ -49,6 +54,17 @@ def test_subdomain_of_a_denied_domain_is_rejected() -> None:
     start, end = verdict.findings[0].spans[0]
     assert body[start:end] == "https://www.best.spam.example/x"
     assert judge(a_submission("https://notspam.example"), Facts(), rules).action == "publish"
+
+
+SHORTENED = a_ruleset("id: short\nthen: hold\nwhen: {domains: [bit.ly]}")
+
+
+@given(st.from_regex("[a-z0-9-]{1,12}", fullmatch=True))
+@example("ib9b")
+def test_a_verdict_on_a_host_in_punycode_can_be_stored(label: str) -> None:
+    verdict = judge(a_submission(f"http://xn--{label}.bit.ly/x"), Facts(), SHORTENED)
+    assert verdict.action == "hold"
+    codec.encode(verdict)
 
 
 def uses(
