@@ -25,7 +25,7 @@ from services.reader.parts import Parts
 from services.reader.reading import reading
 from services.reader.shared import Shared
 from services.reader.shelf import KeptStrip
-from services.reader.strips import strip_if_written, strip_written, version_of
+from services.reader.strips import strip_if_any, strip_written
 
 router = APIRouter(prefix="/v1/sites/{site}")
 
@@ -70,20 +70,20 @@ async def discussion_stream(
     site: str,
     discussion: str,
     last_event_id: Annotated[str, Header()] = "",
-    since: str = "",
+    since: str | None = None,
 ) -> Response:
     """Every new strip, with the comments that appeared, changed or vanished before it.
 
     `since` (or Last-Event-ID) is the version that the client holds: what it missed is sent again
-    where it is still known, else `reset` says to load the thread anew.
+    where it is still known, else `reset` says to load the thread anew. An empty one is the version
+    of a page that was read before there was a strip: whatever came since is not known.
     """
     parts = parts_of(request)
     key = discussion_key(site, discussion)
-    await version_of(parts, key)
+    kept = await strip_if_any(parts, key)
     said = last_event_id or since
-    kept = parts.strips.get(key) or await strip_if_written(parts, key)
     held = await believed(
-        version_held(said),
+        version_held(said or ""),
         kept.version if kept else None,
         key,
         partial(_strip_written, parts, key),
@@ -91,7 +91,7 @@ async def discussion_stream(
     )
 
     def first(channel: Channel) -> tuple[Version | None, bytes]:
-        return first_told(bool(said), held, parts.strips.get(key) or kept, channel)
+        return first_told(said is not None, held, parts.strips.get(key) or kept, channel)
 
     return OpenStream(parts.discussion_streams, parts.places, key, first)
 

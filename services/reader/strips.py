@@ -99,12 +99,12 @@ def _told(parts: Parts, key: DiscussionKey, strip: Strip) -> KeptStrip:
     return parts.strips.answered(key, KeptStrip(strip, parts.now()))
 
 
-async def version_of(parts: Parts, key: DiscussionKey) -> str:
-    """Of the strip in memory: a page read after it is as new as it, so streams go on from there.
+async def strip_if_any(parts: Parts, key: DiscussionKey) -> KeptStrip | None:
+    """None where the discussion was opened a moment ago and has no strip yet.
 
-    "" where no strip is in memory. Raises a Problem where the discussion is not there.
+    Raises a Problem where the discussion is not there.
     """
-    kept = parts.strips.get(key)
+    kept = parts.strips.get(key) or await strip_if_written(parts, key)
     state: str | None
     if kept is not None:
         state = kept.strip.state
@@ -113,6 +113,15 @@ async def version_of(parts: Parts, key: DiscussionKey) -> str:
             state = await threads.discussion_state(connection, key)
     if state is None or state == "removed":
         raise unknown_discussion()
+    return kept
+
+
+async def version_of(parts: Parts, key: DiscussionKey) -> str:
+    """Of the strip: a page read after it is as new as it, so streams go on from there.
+
+    "" where there is none yet. Raises a Problem where the discussion is not there.
+    """
+    kept = await strip_if_any(parts, key)
     return str(kept.version) if kept else ""
 
 

@@ -227,6 +227,8 @@ async def test_a_page_names_the_version_that_streams_go_on_from(
 ) -> None:
     http, parts = reader
     assert (await page(http))["version"] == ""
+    await rows.strip(a_strip(8))
+    assert (await page(http))["version"] == "1.8", "memory lacks it, Postgres does not"
     parts.strips.put(KEY, a_strip(version=Version(1, 9)), T0)
     assert (await page(http))["version"] == "1.9"
 
