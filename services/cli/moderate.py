@@ -15,7 +15,7 @@ from services.core.errors import Misconfigured
 from services.core.events import DiscussionKey
 from services.core.rules import Submission, judge, load, read
 from services.core.rules.inflect import Language
-from services.core.rules.listed import Source
+from services.core.rules.listed import Source, lines_of
 from services.core.rules.timeline import STATUS, Timeline
 from services.core.rules.word_index import WordIndex
 from services.core.settings import rules_dir, rules_texts
@@ -106,7 +106,7 @@ def moderate(list_: Path | None, folder: Path | None, lang: Language | None) -> 
 
 def _by_words(list_: Path, lang: Language | None) -> Judge:
     try:
-        index = WordIndex([Source(list_.name, list_.read_text("utf-8-sig").splitlines(), lang)])
+        index = WordIndex([Source(list_.name, lines_of(list_.read_text("utf-8-sig")), lang)])
     except UnicodeDecodeError as error:
         raise Misconfigured(f"{list_} is not UTF-8: {error}") from None
     except ValueError as error:

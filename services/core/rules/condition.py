@@ -12,7 +12,7 @@ from services.core.rules.context import Context, Evidence, Index
 from services.core.rules.document import nearest
 from services.core.rules.features import TEXT
 from services.core.rules.links import host_of, within
-from services.core.rules.listed import Source, wrong
+from services.core.rules.listed import Source, lines_of, wrong
 from services.core.rules.reading import Span
 from services.core.rules.rule import Condition, Node
 from services.core.rules.tree import Guard, Leaf, Test, Tree, branch
@@ -98,10 +98,16 @@ class Builder:
     def _words(self, node: Condition, path: Path) -> Leaf:
         leaf = self._number()
         if node.words:
-            name = f"words of matcher {leaf}"
-            self._use(name, list(node.words), leaf, (*path, "words"))
+            for n, word in enumerate(node.words):
+                if why := wrong(word):
+                    raise Misplaced((*path, "words", n), why)
+            self._use(f"words of matcher {leaf}", node.words, leaf)
         for name in node.lists or ():
-            self._use(name, self._list(name, (*path, "lists")).splitlines(), leaf, path)
+            lines = self._list(name, (*path, "lists"))
+            for number, line in enumerate(lines, 1):
+                if line and (why := wrong(line)):
+                    raise Misplaced((*path, "lists"), f"{name}:{number}: {why}")
+            self._use(name, lines, leaf)
 
         def show(c: Context, evidence: Evidence) -> None:
             for match in c.words[leaf]:
@@ -119,20 +125,16 @@ class Builder:
             leaf,
         )
 
-    def _use(self, name: str, lines: list[str], leaf: int, path: Path) -> None:
-        for number, line in enumerate(lines, 1):
-            text = line.partition("#")[0].strip()
-            if text and (why := wrong(text)):
-                raise Misplaced(path, f"{name}:{number}: {why}")
+    def _use(self, name: str, lines: Sequence[str], leaf: int) -> None:
         self._sources.setdefault(name, Source(name, lines))
         self._leaves.setdefault(name, []).append(leaf)
 
-    def _list(self, name: str, path: Path) -> str:
+    def _list(self, name: str, path: Path) -> list[str]:
         if name not in self._lists:
             there = nearest(name, sorted(self._lists)) if self._lists else "; there are none"
             raise Misplaced(path, f"there is no list {name!r}{there}")
         self.lists_used.append(name)
-        return self._lists[name]
+        return lines_of(self._lists[name])
 
     def _pattern_leaf(self, stated: Sequence[str], path: Path) -> Leaf:
         leaf = self._number()
@@ -157,10 +159,9 @@ class Builder:
     def _domains(self, node: Condition, path: Path) -> Leaf:
         stated = [_domain(each, (*path, "domains", n)) for n, each in enumerate(node.domains or ())]
         for name in node.domain_lists or ():
-            listed = self._list(name, (*path, "domain_lists")).splitlines()
-            for number, line in enumerate(listed, 1):
-                if text := line.partition("#")[0].strip():
-                    stated.append(_domain(text, (*path, "domain_lists"), f"{name}:{number}: "))
+            for number, line in enumerate(self._list(name, (*path, "domain_lists")), 1):
+                if line:
+                    stated.append(_domain(line, (*path, "domain_lists"), f"{name}:{number}: "))
         domains = frozenset(stated)
 
         def show(c: Context, evidence: Evidence) -> None:

@@ -23,10 +23,11 @@ _LEAST_ROUGHLY = 5
 
 
 class Source(NamedTuple):
-    """A list as written: one entry a line, `#` begins a comment."""
+    """A list: one entry a line, as `lines_of` reads them from a file."""
 
     name: str
     lines: Sequence[str]
+    """Empty ones are passed over."""
     language: Language | None = None
     """None: by the letters of each word."""
 
@@ -72,8 +73,9 @@ class Listed:
             for part in entry.parts:
                 for form in _forms(part):
                     (stems if part.stem else parts).setdefault(form, set()).add(part)
-        self.parts = {form: tuple(sorted(found)) for form, found in parts.items()}
-        self.stems = {form: tuple(sorted(found)) for form, found in stems.items()}
+        # Sorted, so that what of several forms wins a key below is the same in every process.
+        self.parts = {form: tuple(sorted(parts[form])) for form in sorted(parts)}
+        self.stems = {form: tuple(sorted(stems[form])) for form in sorted(stems)}
         self.begins = tuple(self.stems)
         self.heads = frozenset(form[:end] for form in self.parts for end in range(1, len(form)))
         """Beginnings of the listed forms, as pieces of them."""
@@ -129,30 +131,35 @@ class _Skeletons:
         return False
 
 
+def lines_of(text: str) -> list[str]:
+    """The lines of a list's file; `#` begins a comment."""
+    return [line.partition("#")[0].strip() for line in text.splitlines()]
+
+
 def wrong(entry: str) -> str:
     """Why a line of a list can be no entry; empty where it can."""
     if "\0" in entry:
         return "NUL is no character of a text"
     if len(entry) > LONGEST_ENTRY:
         return f"an entry has {LONGEST_ENTRY} characters at most"
-    if not any(map(str.isalnum, entry)):
+    if not read(entry).said:
         return f"{entry!r} has no word in it"
     return ""
 
 
 def _entries(source: Source) -> Iterator[Entry]:
     for number, line in enumerate(source.lines, 1):
-        text = line.partition("#")[0].strip()
+        text = line.strip()
         if not text:
             continue
+        if why := wrong(text):
+            raise ValueError(f"{source.name}:{number}: {why}")
         exact = text.startswith("=")
         reading = read(text)
         parts = tuple(
             Part(word.text, reading.folded[word.end : word.end + 1] == "*", exact, source.language)
             for word in reading.words
         )
-        if why := wrong(text) or ("" if parts else f"{text!r} has no word in it"):
-            raise ValueError(f"{source.name}:{number}: {why}")
         yield Entry(source.name, text, parts)
 
 

@@ -4,6 +4,8 @@ import pytest
 
 from services.core.errors import BadRuleset
 from services.core.rules import Facts, judge
+from services.core.rules.listed import Listed, Source
+from services.core.rules.respelling import heard
 from tests.unit.rules.build import a_ruleset, a_submission
 
 RULES = a_ruleset(
@@ -55,6 +57,20 @@ def test_finding_tells_entry_list_and_disguise() -> None:
             {"entry": "casino", "how": ["leet"]},
         ],
     }
+
+
+def test_a_word_in_a_rule_keeps_what_begins_a_comment_in_a_file() -> None:
+    rules = a_ruleset("id: tagged\nthen: hold\nwhen: {words: ['#тег', 'раз #два']}")
+    for body, entries in (("пиши #тег", ["#тег"]), ("раз", []), ("раз #два", ["раз #два"])):
+        verdict = judge(a_submission(body), Facts(), rules)
+        words = [word for found in verdict.findings for word in found.detail["words"]]
+        assert [word["entry"] for word in words] == entries
+
+
+def test_which_of_two_forms_that_sound_alike_is_named_hangs_on_no_order() -> None:
+    forms = ["=болван", "=боллван", "=балвон"]
+    one, other = (Listed([Source("a", lines)]) for lines in (forms, forms[::-1]))
+    assert one.heard == other.heard == {heard("болван"): "боллван"}
 
 
 def test_exact_entry_has_no_other_forms() -> None:
