@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Generic, TypeVar
 
@@ -23,8 +24,10 @@ from services.core.produce import home_partition
 from services.core.store import dirty, feeds, strips
 
 CHECK_SECONDS = 1.0
+SUSPECT_SECONDS = 10.0
+"""A key sent again says `reset` to all who listen: a tail that lags for a while is no reason."""
 MAX_UNCHECKED = 20_000
-"""Keys whose last record was not compared yet; beyond this they are compared at once."""
+"""Keys whose last record was not compared yet; beyond this no more is read until they are."""
 
 _log = logging.getLogger(__name__)
 
@@ -37,18 +40,29 @@ class Survivors(Generic[K]):
     """The last records of one topic's keys, since they were last found to be the highest.
 
     A key is suspect when Postgres knows of a higher acknowledged version; it is sent again when it
-    still is a check later, since the higher record may just be on its way.
+    still is `suspect_seconds` later, since the higher record may just be on its way. `clock` counts
+    seconds and never goes back.
     """
 
-    def __init__(self, kind: str, pool: Pool, overtaken: Overtaken[K], again: SendAgain[K]) -> None:
+    def __init__(
+        self,
+        kind: str,
+        pool: Pool,
+        overtaken: Overtaken[K],
+        again: SendAgain[K],
+        suspect_seconds: float = SUSPECT_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._suspect_seconds = suspect_seconds
+        self._clock = clock
         self._kind = kind
         self._pool = pool
         self._overtaken = overtaken
         self._again = again
         self._unchecked: dict[K, Version] = {}
         self._one_at_a_time = asyncio.Lock()
-        self._suspects: dict[K, Version] = {}
-        """Key → version of the last record, which was too low at the last check."""
+        self._suspects: dict[K, tuple[float, Version]] = {}
+        """Key → since when, and version of the last record, which was too low at a check."""
 
     def saw(self, key: K, version: Version) -> None:
         self._unchecked[key] = version
@@ -58,20 +72,38 @@ class Survivors(Generic[K]):
     def full(self) -> bool:
         return len(self._unchecked) >= MAX_UNCHECKED
 
-    async def check(self, *, caught_up: bool) -> list[K]:
-        """Compares; returns the keys that are sent again. While catching up it only suspects."""
+    async def check(self, *, current: bool) -> list[K]:
+        """Compares; returns the keys that are sent again.
+
+        Where the tail is not current (catching up, or away) it only suspects, each key anew.
+        """
         async with self._one_at_a_time:
+            now = self._clock()
             unchecked, self._unchecked = self._unchecked, {}
             suspects, self._suspects = self._suspects, {}
+            ripe = {
+                key: version
+                for key, (since, version) in suspects.items()
+                if current and now - since >= self._suspect_seconds
+            }
             try:
-                again, behind = await self._compare(unchecked, suspects if caught_up else {})
+                again, behind = await self._compare(unchecked, ripe)
             except BaseException:  # a cancellation too: nothing is forgotten, and it goes on up
-                self._unchecked = unchecked | suspects | self._unchecked
+                waiting = {key: version for key, (_, version) in suspects.items()}
+                self._unchecked = unchecked | waiting | self._unchecked
                 raise
-            behind |= {} if caught_up else suspects
+            still = {
+                key: (since if current else now, version)
+                for key, (since, version) in suspects.items()
+                if key not in ripe
+            }
             # Records that came meanwhile speak for themselves.
             self._suspects = {
-                key: version for key, version in behind.items() if key not in self._unchecked
+                key: suspect
+                for key, suspect in (
+                    still | {key: (now, version) for key, version in behind.items()}
+                ).items()
+                if key not in self._unchecked
             }
         if again:
             _log.warning("%d %ss had an older version last; sent again", len(again), self._kind)
@@ -104,32 +136,34 @@ async def watch(
             for record in batch:
                 if record.value is not None and (seen := read(record.value)) is not None:
                     survivors.saw(*seen)
-            if survivors.full:
-                await _checked(survivors, caught_up=False)
+            while survivors.full:
+                await _checked(survivors, current=False)
+                if survivors.full:  # Postgres is away
+                    await asyncio.sleep(every_seconds)
 
     async def check() -> None:
         while True:
             await asyncio.sleep(every_seconds)
-            await _checked(survivors, caught_up=records.caught_up.is_set())
+            await _checked(survivors, current=records.caught_up.is_set() and records.connected)
 
     async with asyncio.TaskGroup() as group:
         group.create_task(follow())
         group.create_task(check())
 
 
-async def _checked(survivors: Survivors[K], *, caught_up: bool) -> None:
+async def _checked(survivors: Survivors[K], *, current: bool) -> None:
     try:
-        await survivors.check(caught_up=caught_up)
+        await survivors.check(current=current)
     except UNAVAILABLE as error:
         _log.warning("survivors were not compared: %s", type(error).__name__)
 
 
-def of_strips(pool: Pool) -> Survivors[str]:
-    return Survivors("strip", pool, strips.overtaken, _strips_again)
+def of_strips(pool: Pool, suspect_seconds: float = SUSPECT_SECONDS) -> Survivors[str]:
+    return Survivors("strip", pool, strips.overtaken, _strips_again, suspect_seconds)
 
 
-def of_feeds(pool: Pool) -> Survivors[FeedKey]:
-    return Survivors("feed", pool, feeds.overtaken, feeds.send_again)
+def of_feeds(pool: Pool, suspect_seconds: float = SUSPECT_SECONDS) -> Survivors[FeedKey]:
+    return Survivors("feed", pool, feeds.overtaken, feeds.send_again, suspect_seconds)
 
 
 async def _strips_again(connection: Connection, versions: Mapping[str, Version]) -> list[str]:

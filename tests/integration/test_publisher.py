@@ -258,12 +258,12 @@ async def surviving(kafka: Kafka, pool: db.Pool) -> AsyncIterator[None]:
     watches = [
         asyncio.create_task(
             survivors.watch(
-                survivors.of_strips(pool), tail(kafka, topics.STRIPS), survivors.read_strip
+                survivors.of_strips(pool, 1.0), tail(kafka, topics.STRIPS), survivors.read_strip
             )
         ),
         asyncio.create_task(
             survivors.watch(
-                survivors.of_feeds(pool), tail(kafka, topics.FEEDS), survivors.read_feed
+                survivors.of_feeds(pool, 1.0), tail(kafka, topics.FEEDS), survivors.read_feed
             )
         ),
     ]
