@@ -16,7 +16,7 @@ from services.core.metrics import HTTP_SECONDS
 from services.core.problems import Problem, away, not_found
 from services.reader.names import discussion_key, feed_key
 from services.reader.parts import Parts
-from services.reader.rendered import Rendered, matches
+from services.reader.rendered import MAX_REMEMBERED, Rendered, matches
 from services.reader.wire import ABORT, SEND, Message, Receive, Scope, Send
 
 _FEED_SECONDS = HTTP_SECONDS.labels("reader", "feed", "200")
@@ -101,9 +101,10 @@ class Front:
         if parts[4] == "feeds":
             key = feed_key(parts[3], parts[5], query)
             found = self._feed(key)
-            if len(self._feed_keys) >= _MAX_FEED_KEYS:
-                self._feed_keys.clear()
-            self._feed_keys[path, query] = key
+            if len(path) + len(query) <= MAX_REMEMBERED:
+                if len(self._feed_keys) >= _MAX_FEED_KEYS:
+                    self._feed_keys.clear()
+                self._feed_keys[path, query] = key
             return found
         if parts[4] == "discussions":
             kept = self._parts.strips.get(discussion_key(parts[3], parts[5]))

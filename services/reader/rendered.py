@@ -23,6 +23,9 @@ _COMPRESSORS: dict[str, Callable[[bytes], bytes]] = {
 }
 """In order of preference among codings that a client weighs alike."""
 
+MAX_REMEMBERED = 200
+"""Bytes of what a stranger asks with that are kept as a key: longer ones are worked out anew."""
+
 FRESH = b"public, max-age=1, stale-while-revalidate=10, stale-if-error=600"
 
 
@@ -108,9 +111,11 @@ class CodingChoice:
     def __call__(self, accept_encoding: bytes) -> str:
         coding = self._known.get(accept_encoding)
         if coding is None:
-            if len(self._known) >= self._bound:
-                self._known.clear()
-            coding = self._known[accept_encoding] = choose(accept_encoding)
+            coding = choose(accept_encoding)
+            if len(accept_encoding) <= MAX_REMEMBERED:
+                if len(self._known) >= self._bound:
+                    self._known.clear()
+                self._known[accept_encoding] = coding
         return coding
 
 

@@ -113,6 +113,20 @@ async def test_head_has_the_headers_of_get(http: httpx.AsyncClient) -> None:
     assert (head.status_code, head.headers["etag"]) == (200, get.headers["etag"])
 
 
+async def test_memory_for_what_strangers_ask_is_bounded(parts: Parts) -> None:
+    front = create_app(parts)
+    parts.feeds.put("gazette/latest//", a_feed(), T0)
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(front), base_url="http://reader"
+    ) as client:
+        long = "zstd, x-" + "x" * 300
+        for query in ("", "?x=1", "?x=" + "1" * 5_000):
+            answer = await client.get(FEED + query, headers={"accept-encoding": long})
+            assert answer.status_code == 200
+    assert sorted(query for _, query in front._feed_keys) == [b"", b"x=1"]
+    assert list(parts.choose_coding._known) == [b""]
+
+
 async def test_scopes_and_windows_name_their_own_feed(http: httpx.AsyncClient) -> None:
     scoped = await http.get(FEED, params={"language": "ru", "section": "news"})
     assert scoped.json()["section"] == "news"
