@@ -74,7 +74,8 @@ async def run() -> None:
             return bool(following) and all(followed.caught_up for followed in following)
 
         feeds, strips = Feeds(caught_up), Strips(bounds.strips, caught_up)
-        feed_streams = Broadcaster("feed", bounds.stream_queue)
+        # Who comes back to a feed gets the newest, whole.
+        feed_streams = Broadcaster("feed", bounds.stream_queue, history=0)
         discussion_streams = Broadcaster("discussion", bounds.stream_queue)
         live = Live(feeds, strips, feed_streams, discussion_streams, fetch_from(pool))
         stack.push_async_callback(live.stop)

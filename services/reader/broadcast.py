@@ -14,6 +14,8 @@ from services.core.problems import Problem, away
 
 HISTORY = 32
 """Events that a channel keeps for those who come back."""
+HISTORY_BYTES = 256 * 1024
+"""And of so many bytes at most: an event may carry 200 comments."""
 WRITES_A_TURN = 250
 """Requests are served between so many writes of one event: each of them takes some 20 µs."""
 
@@ -110,14 +112,22 @@ class Subscriber:
 class Channel:
     """The streams of one feed or discussion, and its last events."""
 
-    def __init__(self) -> None:
+    def __init__(self, history: int = HISTORY) -> None:
         self.subscribers: set[Subscriber] = set()
-        self.history: deque[tuple[Version, bytes]] = deque(maxlen=HISTORY)
+        self._history: deque[tuple[Version, bytes]] = deque()
+        self._most = history
+        self._bytes = 0
+
+    def keep(self, version: Version, chunk: bytes) -> None:
+        self._history.append((version, chunk))
+        self._bytes += len(chunk)
+        while len(self._history) > self._most or self._bytes > HISTORY_BYTES:
+            self._bytes -= len(self._history.popleft()[1])
 
     def since(self, version: Version) -> bytes | None:
         """What came after `version`; None where that is not known any more."""
         chunks: list[bytes] = []
-        for known, chunk in reversed(self.history):
+        for known, chunk in reversed(self._history):
             if known == version:
                 return b"".join(reversed(chunks))
             chunks.append(chunk)
@@ -125,10 +135,11 @@ class Channel:
 
 
 class Broadcaster:
-    """Channels by key; one exists while somebody listens."""
+    """Channels by key; one exists while somebody listens. `history`: events that each keeps."""
 
-    def __init__(self, stream: str, queue_bound: int) -> None:
+    def __init__(self, stream: str, queue_bound: int, history: int = HISTORY) -> None:
         self._stream = stream
+        self._history = history
         self._queue_bound = queue_bound
         self._channels: dict[str, Channel] = {}
         self._ended = False
@@ -138,7 +149,7 @@ class Broadcaster:
 
     @contextmanager
     def subscribe(self, key: str) -> Iterator[tuple[Channel, Subscriber]]:
-        channel = self._channels.setdefault(key, Channel())
+        channel = self._channels.setdefault(key, Channel(self._history))
         subscriber = Subscriber(self._stream, self._queue_bound)
         channel.subscribers.add(subscriber)
         SSE_CLIENTS.labels(self._stream).inc()
@@ -159,7 +170,7 @@ class Broadcaster:
         if channel is None:
             return
         # Who comes from here on finds the version there.
-        channel.history.append((version, chunk))
+        channel.keep(version, chunk)
         written = 0
         for place, subscriber in enumerate(tuple(channel.subscribers), 1):
             if place % WRITES_A_TURN == 0:

@@ -11,7 +11,15 @@ import pytest
 from services.core.events import Version
 from services.core.metrics import SSE_DROPPED
 from services.core.problems import Problem
-from services.reader.broadcast import HISTORY, WRITES_A_TURN, Broadcaster, Places, Subscriber, event
+from services.reader.broadcast import (
+    HISTORY,
+    HISTORY_BYTES,
+    WRITES_A_TURN,
+    Broadcaster,
+    Places,
+    Subscriber,
+    event,
+)
 from services.reader.wire import ABORT, HEADERS, HEARTBEAT, serve
 
 
@@ -217,6 +225,23 @@ async def test_history_gives_what_was_missed_and_forgets_what_is_too_old() -> No
         assert channel.since(Version(1, HISTORY - 2)) == b"<%d><%d>" % (HISTORY - 1, HISTORY)
         assert channel.since(Version(1, 0)) is None
         assert channel.since(Version(9, 9)) is None
+
+
+async def test_history_is_bounded_in_bytes_and_feeds_keep_none() -> None:
+    discussions, feeds = Broadcaster("discussion", 1_000), Broadcaster("feed", 1_000, history=0)
+    half = b"x" * (HISTORY_BYTES // 2)
+    with discussions.subscribe("k") as (channel, _), feeds.subscribe("k") as (other, _):
+        for number in range(4):
+            await discussions.publish("k", Version(1, number), half)
+            await feeds.publish("k", Version(1, number), half)
+        assert channel.since(Version(1, 2)) == half
+        assert channel.since(Version(1, 1)) is None
+        await discussions.publish("k", Version(1, 4), b"x" * (HISTORY_BYTES + 1))
+        assert channel.since(Version(1, 3)) is None
+        await discussions.publish("k", Version(1, 5), b"<5>")
+        await discussions.publish("k", Version(1, 6), b"<6>")
+        assert channel.since(Version(1, 5)) == b"<6>"
+        assert other.since(Version(1, 3)) is None
 
 
 async def test_who_was_dropped_takes_no_newcomers_channel_along() -> None:
