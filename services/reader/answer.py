@@ -72,6 +72,10 @@ def http_response(request: Request, error: Exception) -> Response:
     return problem_response(request, not_found("no such resource; docs/api.md lists them"))
 
 
+def last_resort(request: Request, error: Exception) -> Response:
+    return problem_response(request, Problem(500, "internal", "this is our fault; it was logged"))
+
+
 def _named(errors: Sequence[dict[str, object]]) -> Problem:
     first = errors[0]
     where = first["loc"]

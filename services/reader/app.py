@@ -8,7 +8,12 @@ from starlette.exceptions import HTTPException
 
 from services.core.problems import Problem
 from services.reader import comments, streams, strips
-from services.reader.answer import http_response, invalid_response, problem_response
+from services.reader.answer import (
+    http_response,
+    invalid_response,
+    last_resort,
+    problem_response,
+)
 from services.reader.front import Front
 from services.reader.parts import Parts
 
@@ -26,6 +31,7 @@ def create_app(parts: Parts, *private: APIRouter) -> Front:
     app.add_exception_handler(Problem, problem_response)
     app.add_exception_handler(RequestValidationError, invalid_response)
     app.add_exception_handler(HTTPException, http_response)
+    app.add_exception_handler(Exception, last_resort)
     for router in (strips.router, comments.router, streams.router, *private):
         app.include_router(router)
     return Front(parts, app)

@@ -159,10 +159,12 @@ class Front:
         if scope["method"] == "HEAD":
             # The server leaves the body out by the method of its own scope.
             scope["method"] = "GET"
-        await self._routes(scope, receive, watched)
-        route = getattr(scope.get("route"), "name", "none")
-        if not route.endswith("stream"):
-            HTTP_SECONDS.labels("reader", route, status).observe(perf_counter() - began)
+        try:
+            await self._routes(scope, receive, watched)
+        finally:  # a bug is answered and then goes on up, to be logged
+            route = getattr(scope.get("route"), "name", "none")
+            if not route.endswith("stream"):
+                HTTP_SECONDS.labels("reader", route, status).observe(perf_counter() - began)
 
 
 def _abort_of(send: Send) -> Any:

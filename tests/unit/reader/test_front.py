@@ -10,6 +10,8 @@ import pytest
 
 from services.core.db import Pool
 from services.core.events import FeedPublished
+from services.core.metrics import HTTP_SECONDS
+from services.reader import strips
 from services.reader.app import create_app
 from services.reader.best import Orders
 from services.reader.broadcast import Broadcaster, Places
@@ -125,6 +127,28 @@ async def test_memory_for_what_strangers_ask_is_bounded(parts: Parts) -> None:
             assert answer.status_code == 200
     assert sorted(query for _, query in front._feed_keys) == [b"", b"x=1"]
     assert list(parts.choose_coding._known) == [b""]
+
+
+async def test_a_bug_is_a_problem_and_counted(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(strips, "_knows_all", broken)
+    counted = HTTP_SECONDS.labels("reader", "counters", "500")._sum
+    before = counted.get()
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(create_app(parts), raise_app_exceptions=False),
+        base_url="http://reader",
+    ) as client:
+        answer = await client.get(
+            "/v1/sites/gazette/counters?discussion=other", headers={"origin": ORIGIN}
+        )
+    assert (answer.status_code, answer.json()["type"]) == (500, "urn:veche:problem:internal")
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.headers["access-control-allow-origin"] == ORIGIN
+    assert counted.get() > before
 
 
 async def test_scopes_and_windows_name_their_own_feed(http: httpx.AsyncClient) -> None:
