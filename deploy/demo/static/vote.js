@@ -12,7 +12,10 @@ export class Vote {
     this.rating = 0;
     this.counted = 0;
     this.wanted = 0;
+    this.kept = 0; // what the server accepted last
     this.pending = false;
+    this.untold = 0; // votes of which it is not known yet what became
+    this.sent = Promise.resolve();
     const arrow = (value, sign, name) =>
       button(sign, () => this.cast(value), {
         class: "arrow",
@@ -36,36 +39,66 @@ export class Vote {
   }
 
   setMine(value) {
-    if (this.pending) return;
+    if (this.untold) return;
     this.counted = value;
     this.wanted = value;
+    this.kept = value;
     this.render();
   }
 
-  async cast(arrow) {
+  cast(arrow) {
     if (!session.reader()) {
       session.choose();
       return;
     }
-    const before = this.wanted;
-    this.wanted = before === arrow ? 0 : arrow;
+    const value = this.wanted === arrow ? 0 : arrow;
+    this.wanted = value;
     this.pending = true;
+    this.untold += 1;
     this.said.textContent = "";
     this.render();
-    const value = this.wanted;
+    // One after another: a first one that has to be sent again must not land behind the second.
+    this.sent = this.sent.then(() => this.send(value));
+  }
+
+  async send(value) {
+    const before = this.kept;
     try {
+      // Where the mind was changed before its turn came, only the newer one goes.
+      if (this.wanted !== value) return;
       const type = "veche.vote.cast.v1";
       const data = { ...this.target, value };
       const receipt = await api.send("vote", { id: api.newId(), type, data });
+      this.kept = value;
       // Accepted: the next rating from the server has it, but for a moment's delay.
       if (this.wanted === value) this.pending = false;
-      const told = await api.became(receipt);
-      if (told.result === "refused") throw new Error(told.reason?.[language] ?? t("refused"));
+      this.untold += 1;
+      this.follow(receipt, value, before);
     } catch (error) {
-      if (this.wanted === value) this.wanted = before;
-      this.pending = false;
-      this.said.textContent = error.message;
+      this.failed(error, value, before);
+    } finally {
+      this.untold -= 1;
     }
+  }
+
+  async follow(receipt, value, before) {
+    try {
+      const told = await api.became(receipt);
+      if (["refused", "dead_lettered"].includes(told.result)) throw new Error(told.reason?.[language] ?? t("refused"));
+    } catch (error) {
+      this.failed(error, value, before);
+    } finally {
+      this.untold -= 1;
+    }
+  }
+
+  failed(error, value, before) {
+    if (this.kept === value) this.kept = before;
+    if (this.wanted === value) {
+      this.wanted = before;
+      this.pending = false;
+    }
+    this.said.textContent = error.message;
     this.render();
   }
 
