@@ -28,11 +28,11 @@ export class Comment {
   }
 
   get parent() {
-    return (this.data ?? this.own).parent ?? null;
+    return (this.data ?? this.own)?.parent ?? null;
   }
 
   get submittedAt() {
-    return (this.data ?? this.own).submitted_at;
+    return (this.data ?? this.own)?.submitted_at;
   }
 
   get author() {
@@ -46,6 +46,12 @@ export class Comment {
 
   get isPublic() {
     return Boolean(this.data && !this.data.hidden);
+  }
+
+  // What waited is no longer of its author alone once all see it, or what came after it.
+  settle() {
+    if (!this.isPublic || !this.own) return;
+    if ((this.own.revision ?? 1) <= (this.data.edited?.revision ?? 1)) this.own = null;
   }
 
   render() {

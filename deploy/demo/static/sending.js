@@ -6,13 +6,15 @@ import { button, el } from "./dom.js";
 import { t } from "./texts.js";
 
 const PUBLISHED_SHOWN_SECONDS = 6;
+// Had no effect, and never will.
+const FAILED = new Set(["refused", "dead_lettered"]);
 
 export async function submit(thread, body, id, parent) {
   const data = { discussion: thread.discussion, comment: id, body, ...(parent && { parent }) };
   const receipt = await api.send("comment", { id, type: "veche.comment.submitted.v1", data });
   const submitted_at = new Date().toISOString();
-  const own = { id, parent, body, submitted_at, status: "waiting", fresh: true };
-  const comment = thread.putOwn(own);
+  // Where it had to be sent again the stream may have brought it already: then all see it.
+  const comment = thread.putOwn({ id, parent, body, submitted_at, status: "waiting", fresh: true });
   follow(thread, comment, receipt, body);
 }
 
@@ -27,7 +29,8 @@ export async function remove(thread, comment) {
   const data = { discussion: thread.discussion, comment: comment.id };
   const event = { id: api.newId(), type: "veche.comment.deleted.v1", data };
   const told = await api.became(await api.send("comment", event));
-  if (told.result === "refused") throw refusal(told);
+  if (told.result === "waiting") throw new Error(t("unknownYet"));
+  if (told.result !== "applied") throw refusal(told);
   comment.own = null;
   if (comment.data?.replies) {
     comment.data = { ...comment.data, hidden: true };
@@ -45,11 +48,14 @@ export async function report(thread, comment, reason, note) {
   if (note) data.note = note;
   const event = { id: api.newId(), type: "veche.report.filed.v1", data };
   const told = await api.became(await api.send("report", event));
-  if (told.result === "refused") throw refusal(told);
+  if (FAILED.has(told.result)) throw refusal(told);
 }
 
 // A 202 is never the last word: shows what became of a comment or an edit.
 async function follow(thread, comment, receipt, body) {
+  // The stream may take the comment away meanwhile.
+  const { parent, submittedAt } = comment;
+  const isNew = comment.own?.fresh;
   comment.note = "";
   let told;
   try {
@@ -63,7 +69,7 @@ async function follow(thread, comment, receipt, body) {
     const before = comment.data ?? {
       id: comment.id,
       root: comment.root ?? comment.id,
-      parent: comment.parent,
+      parent,
       submitted_at: told.recorded_at,
       author: session.reader(),
       replies: 0,
@@ -77,19 +83,22 @@ async function follow(thread, comment, receipt, body) {
     if (!comment.data || (comment.data.edited?.revision ?? 1) < revision) {
       comment.data = { ...before, hidden: false, body, edited };
     }
-    comment.note = badge("published");
+    const note = badge("published");
+    comment.note = note;
     comment.render();
-    setTimeout(() => comment.say(""), PUBLISHED_SHOWN_SECONDS * 1000);
+    setTimeout(() => comment.note === note && comment.say(""), PUBLISHED_SHOWN_SECONDS * 1000);
   } else if (result === "waiting") {
     comment.say(t("unknownYet"));
-  } else if (result === "refused" && comment.data) {
+  } else if (result === "applied") {
+    // The same text as before: nothing happened.
+    comment.say("");
+  } else if (FAILED.has(result) && !isNew) {
     comment.say(refusal(told).message);
   } else {
-    const { id, parent, submittedAt } = comment;
-    const waits = { id, parent, body, submitted_at: submittedAt };
-    comment.own = { ...waits, status: result, reason, findings, revision };
-    comment.render();
-    if (result === "refused") comment.say(button(t("dismiss"), () => thread.drop(comment), { class: "link" }));
+    const fresh = FAILED.has(result); // on this page alone: no load brings it, or may take it away
+    const waits = { id: comment.id, parent, body, submitted_at: submittedAt };
+    const own = thread.putOwn({ ...waits, status: result, reason, findings, revision, fresh });
+    if (fresh) own.say(button(t("dismiss"), () => thread.drop(own), { class: "link" }));
   }
   thread.showEmpty();
 }
