@@ -12,7 +12,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from services.core import metrics
-from services.core.consume import Batch
+from services.core.consume import Batch, Consumer
 from services.core.db import Connection, Pool
 from services.core.produce import Producer
 from services.core.settings import Kafka
@@ -193,6 +193,23 @@ async def test_a_stop_lets_the_running_transaction_end(
         assert await counted(pool) == 0
     assert await counted(pool) > 0
     assert await counted(pool) == await pool.fetchval("SELECT sum(next_offset) FROM fences")
+
+
+async def test_what_is_assigned_while_it_leaves_is_drained_too(
+    kafka_bootstrap: str, topic_prefix: str, postgres_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rebalance may end between the last drain and the goodbye."""
+    close = Consumer._close
+
+    async def assigned_meanwhile(consumer: Consumer, client: AIOKafkaConsumer) -> None:
+        consumer._assigned(client, client.assignment())
+        await close(consumer, client)
+
+    monkeypatch.setattr(Consumer, "_close", assigned_meanwhile)
+    async with tables(postgres_dsn) as pool:
+        async with consuming(Kafka(kafka_bootstrap, topic_prefix), pool) as consumer:
+            await until(lambda: consumer.ready() is None)
+        assert consumer._loops == {}
 
 
 async def test_a_transaction_beyond_the_budget_is_rolled_back_whole(

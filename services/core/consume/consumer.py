@@ -165,6 +165,7 @@ class Consumer:
             if keeping is not None:
                 await self._housekeeping.hint(client, loops, {})
             await self._close(client)
+            await self._drain(dict(self._loops))  # what was assigned meanwhile
 
     async def _wait_until_joined(
         self,

@@ -107,8 +107,11 @@ class PartitionLoop:
                 self._ended_well()
             except Moved as moved:
                 self.attempts += 1
-                if not self.claim.look_again(moved.row):
-                    return
+                try:
+                    if not self.claim.look_again(moved.row):
+                        return
+                except errors.IllegalStateError:
+                    return  # not ours any more
                 self._intake.pending = []
             except Fenced:
                 self.claim.lost()
