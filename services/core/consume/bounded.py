@@ -113,7 +113,9 @@ class _Reader:
         try:
             async with asyncio.timeout(SILENCE_SECONDS):
                 found: list[ConsumerRecord] = []
-                while not found:
+                # Markers of transactions take offsets and are no records: at the end, only the
+                # position tells that they were passed.
+                while not found and await client.position(place) < self.end:
                     answer = await client.getmany(place, timeout_ms=1_000, max_records=AT_ONCE)
                     found = answer.get(place, [])
         except TimeoutError:
@@ -122,6 +124,9 @@ class _Reader:
                 f"{SILENCE_SECONDS:.0f} s, though the log ends at {self.end}"
             ) from None
         entries = decoded(self.source, [raw for raw in found if raw.offset < self.end])
+        if not entries:
+            await self._commit([])
+            return
         async with self.pool.acquire(timeout=5) as connection:
             dead = await rebuild.dead_offsets(
                 connection, self.source.topic, self.partition, found[0].offset, found[-1].offset
@@ -151,6 +156,7 @@ class _Reader:
                 await self._apply(part[half:])
 
     async def _commit(self, part: Sequence[Entry]) -> None:
+        """An empty part: nothing but holes was left before the end."""
         topic = self.source.topic
         dead = [entry for entry in part if entry.why is not None]
         if self.new_dead + len(dead) > IN_A_ROW:
@@ -159,11 +165,11 @@ class _Reader:
                 f"over {IN_A_ROW} records cannot be applied that once were; last: {dead[-1].why}",
             )
         async with db.transaction(self.pool) as connection:
-            next_offset = part[-1].raw.offset + 1
+            next_offset = part[-1].raw.offset + 1 if part else self.end
             if not await fences.advance(
                 connection, self.group, topic, self.partition,
                 epoch=self.fence.epoch, believed=self.fence.next_offset, next_offset=next_offset,
-                record_at=max(entry.recorded_at for entry in part),
+                record_at=max((entry.recorded_at for entry in part), default=None),
             ):  # fmt: skip
                 raise Fenced(f"{self} was taken by another process: stop the services that use it")
             records = [entry.record for entry in part if entry.record is not None]

@@ -77,7 +77,7 @@ async def advance(
     epoch: int,
     believed: int,
     next_offset: int,
-    record_at: datetime,
+    record_at: datetime | None,
 ) -> bool:
     """False where epoch or offset are not what the caller believes: drop the batch and look."""
     moved = await connection.fetchval(
