@@ -12,6 +12,7 @@ from datetime import datetime
 from services.core import rating
 from services.core.events import DiscussionKey
 from services.reader.cursor import AfterRank, microseconds
+from services.reader.shared import Shared
 
 MAX_ORDERS = 1_000
 MAX_COMMENTS = 2_000_000
@@ -53,6 +54,8 @@ class Orders:
         self._kept: OrderedDict[tuple[DiscussionKey, str], Order] = OrderedDict()
         self._newest: dict[DiscussionKey, Order] = {}
         self._comments = 0
+        self._asked: Shared[Order] = Shared(0.0, MAX_ORDERS, clock)
+        """Orders that are being made: all who begin meanwhile wait for the same one."""
 
     async def begin(
         self, discussion: DiscussionKey, votes: Callable[[], Awaitable[Votes]]
@@ -61,7 +64,11 @@ class Orders:
         newest = self._newest.get(discussion)
         if newest is not None and self._clock() - newest.frozen_at < self._frozen_seconds:
             return newest
-        return self._keep(discussion, freeze(await votes(), self._clock()))
+
+        async def anew() -> Order:
+            return self._keep(discussion, freeze(await votes(), self._clock()))
+
+        return await self._asked.get(discussion, anew)
 
     async def resume(
         self, discussion: DiscussionKey, after: AfterRank, votes: Callable[[], Awaitable[Votes]]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
@@ -50,6 +51,30 @@ async def test_an_order_is_frozen_for_a_minute() -> None:
     assert await orders.begin(KEY, asked(some(9, 1))) is first
     clock.now = 60.0
     assert ids(await orders.begin(KEY, asked(some(9, 1)))) == ["c0", "c1"]
+
+
+async def test_all_who_begin_at_once_share_one_question() -> None:
+    orders = Orders(Clock(), 60.0)
+    go, questions = asyncio.Event(), 0
+
+    async def ask() -> Votes:
+        nonlocal questions
+        questions += 1
+        await go.wait()
+        if questions == 1:
+            raise RuntimeError("away")
+        return some(1, 2)
+
+    for outcome in (RuntimeError, best.Order):
+        asking = [asyncio.create_task(orders.begin(KEY, ask)) for _ in range(10)]
+        await asyncio.sleep(0)
+        asking[0].cancel()
+        await asyncio.sleep(0)
+        go.set()
+        _, *answers = await asyncio.gather(*asking, return_exceptions=True)
+        assert {type(answer) for answer in answers} == {outcome}
+        go.clear()
+    assert questions == 2
 
 
 async def test_a_cursor_outlives_its_order_by_a_minute_and_then_says_so() -> None:
