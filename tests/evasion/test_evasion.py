@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.core.rules.inflect import forms
 from services.core.rules.listed import Source
 from services.core.rules.reading import read
 from services.core.rules.word_index import WordIndex
 from tests.evasion.measure import found, index_of, misses
-from tests.evasion.suite import PARTS, disguised, innocent
+from tests.evasion.suite import PARTS, disguised, innocent, words
 
 LEAST_FOUND = {"first": 0.99, "later": 0.98, "fresh": 0.96, "blind": 0.98, "unseen": 0.95}
 BOTH = index_of("ru", "en")
@@ -76,11 +77,33 @@ def test_a_word_cut_by_one_space_is_found_where_a_piece_is_no_word() -> None:
     ] * 3
 
 
-def test_hostile_text_is_read_in_bounded_steps() -> None:
-    for body in ("1|!il" * 2_000, "}|{" * 3_000, "а.б." * 2_500, "*а" * 5_000, "i l " * 2_500):
-        began = process_time()
-        found(BOTH, body)
-        assert process_time() - began < 1
+MASKED = " ".join(
+    form[:2] + "*" + form[4:]
+    for word in words("ru")
+    for form in sorted(forms(word))
+    if len(form) > 6 and form.isalpha()
+)[:10_000]
+"""Different tokens, of which each fits a listed form that is a letter longer."""
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "1|!il" * 2_000,
+        "}|{" * 3_000,
+        "а.б." * 2_500,
+        "*а" * 5_000,
+        "i l " * 2_500,
+        " ".join("|" * (99 + n) for n in range(62)),
+        " ".join("с*а*аа," * (14 + n % 8) + "а" * n for n in range(60)),
+        "shut up " * 1_250,
+        MASKED,
+    ],
+)  # fmt: skip
+def test_hostile_text_is_read_in_bounded_steps(body: str) -> None:
+    began = process_time()
+    found(BOTH, body)
+    assert process_time() - began < 1
 
 
 @given(st.text(alphabet=st.sampled_from("дуракdurak04*.|/\\(){} -_@$і​é́🤡"), max_size=60))

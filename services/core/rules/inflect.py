@@ -62,9 +62,7 @@ def known(word: str) -> bool:
     if word in _UNLISTED:
         return True
     if language_of(word) == "ru":
-        return bool(_morphology().word_is_known(word)) or any(
-            parse.is_known for parse in _morphology().parse(word)
-        )
+        return bool(_morphology().word_is_known(word))
     return bool(_lemmas(word))
 
 

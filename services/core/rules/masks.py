@@ -30,7 +30,7 @@ _PIECE = re.compile(r"[^\W_]{2,}")
 
 
 # What a disguise needs is well below; it bounds what a hostile text can cost.
-_UNDER_STEPS = 3_000
+_UNDER_STEPS = 1_000
 _UNDER = re.compile(r"(?<![\w*#@$%])[^\W_]+(?:[*#@$%•][^\W_]+)+(?![\w*#@$%])")
 _BARE_MASKS = frozenset("*#")
 """Signs that mean nothing else within a word."""
@@ -58,9 +58,10 @@ def read_masked(text: str, listed: Listed) -> list[Hit]:
     if LINK.match(text):
         return found
     for row in _rows(text):
-        if row.seen and known(row.seen):
+        fits = _fit(row, listed.trie)
+        if fits and row.seen and known(row.seen):
             continue
-        for form, how in _fit(row, listed.trie):
+        for form, how in fits:
             found += listed.hits(Spelled(row.start, row.end, form, how))
     return found or _read_under(text, listed)
 
@@ -68,14 +69,13 @@ def read_masked(text: str, listed: Listed) -> list[Hit]:
 def _read_under(text: str, listed: Listed) -> list[Hit]:
     """A mask or two in a word that is disguised otherwise too: `c1o*n`, `chmo@hnik`."""
     found: list[Hit] = []
+    steps = Steps(_UNDER_STEPS)
     for row in _UNDER.finditer(text):
         start, end = row.span()
         letters = sum(map(str.isalnum, row[0]))
         if len(row[0]) - letters > 2 or letters < 3 or len(row[0]) > LONGEST:
             continue
-        for spelled in walk(
-            text, start, listed.trie, SIGHT_MASKED, end.__eq__, Steps(_UNDER_STEPS), stops=False
-        ):
+        for spelled in walk(text, start, listed.trie, SIGHT_MASKED, end.__eq__, steps, stops=False):
             if spelled.end == end and len(spelled.form) >= 4 and spelled.how & MASKED:
                 found += listed.hits(spelled)
     return found

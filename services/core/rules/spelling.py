@@ -8,7 +8,7 @@ reading as soon as no form begins so; a run may be longer than the form's, never
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import ahocorasick
 
@@ -18,6 +18,7 @@ from services.core.rules.lookalikes import (
     REPEATED,
     SOUNDS,
     SPACED,
+    Letters,
     Table,
 )
 
@@ -27,18 +28,24 @@ STOPS = frozenset(" \t\r\n.,_*~-/|·•…:;'\"`’‘+=^–—‑‐>°\u2022\u
 WILDCARD = "\x00"
 _LETTERS = LOOKS | LEET | SOUNDS
 
+Sign: TypeAlias = tuple[int, int, Letters]
+"""Where it ends, where the run of its last character ends, and what it may stand for."""
+
 
 def _nothing(text: str) -> bool:
     return False
 
 
 class Steps:
-    """Readings that may still be tried; a text that is written to exhaust them is no word."""
+    """Readings of one text, by one table, that may still be tried; a text that is written to
+    exhaust them is no word."""
 
-    __slots__ = ("left",)
+    __slots__ = ("left", "there")
 
     def __init__(self, left: int) -> None:
         self.left = left
+        self.there: dict[int, list[Sign]] = {}
+        """What stands at a place."""
 
 
 class Spelled(NamedTuple):
@@ -83,11 +90,11 @@ def walk(
 ) -> list[Spelled]:
     """Every form that a reading of text[start:end] gives, where `ends_at(end)` allows an end."""
     found: list[Spelled] = []
-    begins, has, stems, get = trie.begins, trie.has, trie.stems, table.get
+    begins, has, stems = trie.begins, trie.has, trie.stems
     size = len(text)
     waiting: list[tuple[int, str, int]] = [(start, "", 0)]
     seen: set[tuple[int, str]] = set()
-    left = steps.left
+    left, there = steps.left, steps.there
     while waiting and left > 0:
         at, read, how = waiting.pop()
         place = (at, read)
@@ -108,30 +115,37 @@ def walk(
                 waiting.append((at, read + "e", how))
         if at >= size:
             continue
-        character = text[at]
+        if at not in there:
+            there[at] = _signs(text, at, table.get(text[at], ()))
         soft = read + "ь" if read and begins(read + "ь") else ""
-        for written, letters in get(character, ()):
-            length = len(written)
-            if length > 1 and not text.startswith(written, at):
-                continue
-            run = at + length
-            while length > 1 and text.startswith(written[-1], run):
-                run += 1
+        for end, run, letters in there[at]:
             for letter, class_ in letters:
                 longer = read + letter
                 if begins(longer):
-                    waiting.append((at + length, longer, how | class_))
-                    if run > at + length:
+                    waiting.append((end, longer, how | class_))
+                    if run > end:
                         waiting.append((run, longer, how | class_ | REPEATED))
                 elif soft and class_ == SOUNDS and begins(soft + letter):
                     # Latin spellings mostly leave the soft sign out.
-                    waiting.append((at + length, soft + letter, how | class_))
-                if length == 1 and read and read[-1] == letter:
+                    waiting.append((end, soft + letter, how | class_))
+                if end == at + 1 and read and read[-1] == letter:
                     waiting.append((at + 1, read, how | class_ | REPEATED))
-        if stops and read and character in STOPS:
+        if stops and read and text[at] in STOPS:
             waiting.append((at + 1, read, how | SPACED))
     steps.left = left
     return found
+
+
+def _signs(text: str, at: int, known: Iterable[tuple[str, Letters]]) -> list[Sign]:
+    """What stands at a place: asked once, since it is work that no step counts."""
+    signs: list[Sign] = []
+    for written, letters in known:
+        end = at + len(written)
+        if end == at + 1:
+            signs.append((end, end, letters))
+        elif text.startswith(written, at):
+            signs.append((end, len(text) - len(text[end:].lstrip(written[-1])), letters))
+    return signs
 
 
 def _word_end(text: str, at: int) -> int:

@@ -9,8 +9,10 @@ pieces (see pieces.py).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from operator import attrgetter
 from typing import NamedTuple
 
 from services.core.rules.listed import Entry, Hit, Listed, Part, Source
@@ -34,10 +36,14 @@ from services.core.rules.remembered import LONGEST, Remembered
 from services.core.rules.turned import read_turned
 
 _CACHED = 65_536
+_LONG_CACHED = 512
+"""Hardly words, and not met again; but a text is asked for its kinds first, then for its hits."""
 _REMEMBERED = 200_000
 _LONGEST_WALKED = 160
 _TOKEN = re.compile(r"\S+")
 _WORD = re.compile(r"[^\W_]+(?:[@$][^\W_]+)*")
+_LETTER = re.compile(r"[^\W_]")
+_START = attrgetter("start")
 # Kinds of tokens: `k` may be an entry, `q` may be part of a phrase, `g` is a lone glyph and `h` one
 # that may be part of a phrase, `-` only stops, `.` nothing; `G` wants a closer look.
 _LONG = "G"
@@ -72,6 +78,7 @@ class WordIndex:
         self._telling = {max(e.parts, key=lambda part: len(part.word)) for e in self.entries}
         self._lookup = Lookup(self._listed)
         self._token = lru_cache(_CACHED)(lambda token: tuple(self._read_token(token)))
+        self._long_token = lru_cache(_LONG_CACHED)(lambda token: tuple(self._read_token(token)))
         self._kinds = Remembered(self._kind, _REMEMBERED)
 
     def find(self, reading: Reading) -> list[Match]:
@@ -86,13 +93,13 @@ class WordIndex:
         if not hits:
             return []
         hits.sort()
-        there = {hit.part for hit in hits}
+        placed: dict[Part, list[Hit]] = {}
+        for hit in hits:
+            placed.setdefault(hit.part, []).append(hit)
         found: dict[tuple[str, str, int, int], Match] = {}
         for hit in hits:
             for entry in self._starting.get(hit.part, ()):
-                if not there.issuperset(entry.parts):
-                    continue
-                whole = _whole(entry, hit, hits, reading.folded)
+                whole = _whole(entry, hit, placed, reading.folded)
                 if whole is not None:
                     key = (entry.list, entry.text, whole.start, whole.end)
                     found.setdefault(key, whole)
@@ -133,9 +140,9 @@ class WordIndex:
         return "-" if not plain and BESIDE.fullmatch(token) is not None else "."
 
     def _in_token(self, token: str) -> tuple[Hit, ...]:
-        if len(token) > LONGEST:
+        if len(token) > _LONGEST_WALKED:
             return tuple(self._read_token(token))
-        return self._token(token)
+        return self._long_token(token) if len(token) > LONGEST else self._token(token)
 
     def _read_token(self, token: str) -> list[Hit]:
         """What stands between white space: its words, and what it may be as a whole."""
@@ -177,21 +184,19 @@ def _is_name(reading: Reading, hit: Hit) -> bool:
     return before != "" and before[-1] not in ".!?…\n:"
 
 
-def _whole(entry: Entry, first: Hit, hits: list[Hit], text: str) -> Match | None:
+def _whole(
+    entry: Entry, first: Hit, placed: Mapping[Part, Sequence[Hit]], text: str
+) -> Match | None:
     """The entry's match that begins with this hit: the other words of a phrase must follow."""
     end, how, plain = first.end, first.how, first.form == first.part.word
     for part in entry.parts[1:]:
-        following = [
-            hit
-            for hit in hits
-            if hit.part == part
-            and hit.start >= end
-            and not any(map(str.isalnum, text[end : hit.start]))
-        ]
-        if not following:
+        hits = placed.get(part, ())
+        at = bisect_left(hits, end, key=_START)
+        # Between the next one and this hit is the smallest gap.
+        if at == len(hits) or _LETTER.search(text, end, hits[at].start) is not None:
             return None
-        end, how = following[0].end, how | following[0].how
-        plain = plain and following[0].form == part.word
+        end, how = hits[at].end, how | hits[at].how
+        plain = plain and hits[at].form == part.word
     named = tuple(name for bit, name in HOW.items() if how & bit)
     return Match(
         entry.list, entry.text, first.start, end, named or ("plain" if plain else "inflected",)
