@@ -122,11 +122,23 @@ def _bound(key: str, kind: str, sign: str, bound: str) -> Value | tuple[str, ...
     if kind == "text":
         if sign not in ("==", "!=", "in"):
             raise BadRuleset(f"{key} is a text: compare it by ==, != or in, not {sign}")
-        words = tuple(word.strip().strip("\"'") for word in bound.strip("[]").split(","))
+        stated = [word.strip() for word in bound.strip("[]").split(",")]
+        if "" in stated:
+            raise BadRuleset(
+                f"{key} {sign} {bound}: a text is missing before or after a comma; "
+                'an empty one is written ""'
+            )
+        words = tuple(word.strip("\"'") for word in stated)
         if key == "text.language" and (never := [w for w in words if w not in ("", *LANGUAGES)]):
             known = ", ".join(LANGUAGES)
             raise BadRuleset(f"{key} is never {never[0]!r}; known: {known} (any Latin), or empty")
-        return words if sign == "in" else words[0]
+        if sign == "in":
+            return words
+        if len(words) > 1:
+            several = f"{key} in {', '.join(stated)}"
+            meant = f"`{several}`" if sign == "==" else f"`not: {several}`"
+            raise BadRuleset(f"{key} {sign} takes one text: for several write {meant}")
+        return words[0]
     share = bound.removesuffix("%").strip()
     if sign == "in" or not _NUMBER.fullmatch(share):
         raise BadRuleset(f"{key} is a number: compare it with one, not with {bound!r}")
