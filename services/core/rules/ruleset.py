@@ -24,7 +24,7 @@ from services.core.rules.facts import Submission, Windows
 from services.core.rules.features import OF_REPORTS
 from services.core.rules.reading import read
 from services.core.rules.rule import Case, Rule
-from services.core.rules.tree import Test, Tree, guard, triggers
+from services.core.rules.tree import Test, Tree, guard, leaves, triggers
 from services.core.rules.windows import most_counted, windows_of
 
 RESERVED = frozenset({"policy", "rule_error", "limited", "report", "rejected_before", "score"})
@@ -49,9 +49,11 @@ class Ruleset:
     idle: tuple[Compiled, ...]
     """Drafts and paused ones: they are tested and explained, and do not run."""
     index: Index
+    """Of all rules: a test or an explanation of an idle one looks there too."""
     windows: Windows
+    """What those that run look back on; for an idle one nothing is gathered."""
     scores: frozenset[str]
-    """The classifiers that rules ask."""
+    """The classifiers that they ask."""
     comparisons: tuple[Comparison, ...]
     numbered: Mapping[str, int]
     """Their places, by how they are written."""
@@ -211,7 +213,8 @@ def _assemble(
                 guards.setdefault(shared.name, (shared.test, []))[1].append(n)
         for trigger in needed or ():
             by_trigger.setdefault(trigger, []).append(n)
-    comparisons = tuple(dict.fromkeys(builder.comparisons))
+    asked = [leaf.comparison for each in running for leaf in leaves(each.tree)]
+    comparisons = tuple(dict.fromkeys(each for each in asked if each is not None))
     return Ruleset(
         rules=tuple(rules),
         compiled=tuple(running),

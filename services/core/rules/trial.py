@@ -79,7 +79,7 @@ def quiet(tree: Tree) -> dict[str, Value]:
     for leaf in leaves(tree):
         if leaf.comparison is not None and leaf.comparison.query is not None:
             query = leaf.comparison.query
-            values[query.key] = 0 if query.what in ("copies", "near") else 1
+            values[query.key] = query.least
     return values
 
 
