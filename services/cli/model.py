@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import sys
 import zlib
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,8 +17,10 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from services.cli import json_lines
+from services.cli.json_lines import BadLine
 from services.core import codec
-from services.core.errors import BadEvent, VecheError
+from services.core.errors import VecheError
 from services.core.model import Model
 from services.core.model.measure import Measures, measures
 from services.core.model.stored import pack_model, unpack_model
@@ -190,15 +193,16 @@ def labelled(files: tuple[Path, ...], label: str) -> tuple[list[str], list[bool]
         given = row.get("labels", {})
         if not isinstance(given, dict):
             raise BadFile(f"{where}: `labels` must be an object")
-        value = given.get(label)
+        try:
+            value = json_lines.label_of(given, label)
+        except BadLine as error:
+            raise BadFile(f"{where}: {error}") from None
         if value is None:
             seen |= given.keys()
             passed_over += 1
-        elif value in (0, 1):
-            texts.append(text_of(where, row))
-            labels.append(bool(value))
         else:
-            raise BadFile(f"{where}: the label {label} must be 0 or 1, not {value!r}")
+            texts.append(text_of(where, row))
+            labels.append(value)
     if not texts:
         names = ", ".join(sorted(seen)[:20]) or "none"
         raise BadFile(f"no line carries the label {label}; labels there: {names}")
@@ -223,6 +227,8 @@ def rows(files: tuple[Path, ...]) -> Iterator[tuple[str, dict[str, Any]]]:
                     where = f"{file}:{number}"
                     if len(line) > MAX_LINE_BYTES:
                         raise BadFile(f"{where}: the line is longer than {MAX_LINE_BYTES} bytes")
+                    if number == 1:
+                        line = line.removeprefix(BOM_UTF8)
                     if line.strip():
                         yield where, parsed(where, line)
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
@@ -231,6 +237,6 @@ def rows(files: tuple[Path, ...]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def parsed(where: str, line: bytes) -> dict[str, Any]:
     try:
-        return codec.decode(line, dict[str, Any])
-    except BadEvent as error:
-        raise BadFile(f"{where}: {error.detail}") from None
+        return json_lines.object_of(line)
+    except BadLine as error:
+        raise BadFile(f"{where}: {error}") from None

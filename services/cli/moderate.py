@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
 
+from services.cli import json_lines
+from services.cli.json_lines import EPOCH, BadLine
 from services.core.errors import Misconfigured
 from services.core.events import DiscussionKey
 from services.core.rules import Submission, judge, load, read
@@ -23,9 +25,6 @@ from services.core.settings import rules_dir, rules_texts
 WORDS = "words"
 """The name of the rule that `--words` makes."""
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_YEARS = range(1970, 2201)
-"""As ingest takes them."""
 _NAMES = ("author", "discussion", "thread_id", "site", "section", "language")
 _WEIGHT = {"publish": 0, "hold": 1, "reject": 2}
 
@@ -48,10 +47,6 @@ class _Said(NamedTuple):
 
 
 Judge = Callable[[Submission], Iterator[_Said]]
-
-
-class BadLine(ValueError):
-    """A line that is no comment: says why."""
 
 
 @click.command()
@@ -89,7 +84,7 @@ def moderate(list_: Path | None, folder: Path | None, lang: Language | None) -> 
     if not judges:
         judges.append(_by_rules(rules_dir()))
     bad = 0
-    for number, line in enumerate(sys.stdin.buffer, 1):
+    for number, line in enumerate(json_lines.without_mark(sys.stdin.buffer), 1):
         if not line.strip():
             continue
         try:
@@ -130,7 +125,7 @@ def _by_rules(folder: Path) -> Judge:
     timeline = Timeline(ruleset.windows, edits=False)
 
     def said(comment: Submission) -> Iterator[_Said]:
-        timed = comment.at != _EPOCH
+        timed = comment.at != EPOCH
         facts = timeline.facts(comment, windows=timed)
         verdict_given = judge(comment, facts, ruleset)
         timeline.written(comment, STATUS[verdict_given.action], windows=timed)
@@ -144,45 +139,22 @@ def _by_rules(folder: Path) -> Judge:
 
 
 def _comment(line: bytes) -> _Comment:
-    try:
-        row = json.loads(line)
-    except ValueError as error:
-        raise BadLine(f"not JSON: {error}") from None
-    except RecursionError:
-        raise BadLine("not JSON: nested too deep") from None
-    if not isinstance(row, dict):
-        raise BadLine("a comment is a JSON object with `id` and `text`")
+    row = json_lines.object_of(line)
     id_ = row.get("id")
     if not isinstance(id_, str | int) or isinstance(id_, bool):
         raise BadLine("`id` must be a string or a whole number")
-    if any("\ud800" <= character <= "\udfff" for character in str(id_)):
-        raise BadLine("`id` holds half of a surrogate pair")
     body = row.get("text", row.get("body"))
     if not isinstance(body, str):
         raise BadLine("`text` (or `body`) must be a string")
     stated = {name: _word(name, row[name]) for name in _NAMES if row.get(name) is not None}
-    return _Comment(id_, body, _at(row.get("at", row.get("created_at"))), stated)
+    at = json_lines.time_of(row.get("at"), row.get("created_at"))
+    return _Comment(id_, body, at, stated)
 
 
 def _word(name: str, value: object) -> str:
     if not isinstance(value, str | int) or isinstance(value, bool):
         raise BadLine(f"`{name}` must be a string or a whole number")
     return str(value)
-
-
-def _at(stated: object) -> datetime:
-    if stated is None:
-        return _EPOCH
-    try:
-        if isinstance(stated, int | float) and not isinstance(stated, bool):
-            at = datetime.fromtimestamp(stated, UTC)
-        else:
-            at = datetime.fromisoformat(str(stated))
-    except (ValueError, OverflowError, OSError):
-        raise BadLine(f"`at` is not a time in ISO 8601 or in seconds: {stated!r}") from None
-    if at.year not in _YEARS:
-        raise BadLine(f"`at` lies outside of {_YEARS[0]} to {_YEARS[-1]}: {stated!r}")
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _verdict(comment: _Comment, judges: list[Judge]) -> dict[str, Any]:

@@ -71,8 +71,18 @@ def strict(struct: type[S]) -> type[S]:
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        raise BadEvent("duplicate_member", "an object names the same member twice")
+        twice = _first_twice(pairs)[:80]
+        raise BadEvent("duplicate_member", f"an object names the member {twice!r} twice")
     return members
+
+
+def _first_twice(pairs: list[tuple[str, Any]]) -> str:
+    seen: set[str] = set()
+    for name, _ in pairs:
+        if name in seen:
+            break
+        seen.add(name)
+    return name
 
 
 def _constant(name: str) -> Any:

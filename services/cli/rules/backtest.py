@@ -80,6 +80,7 @@ def backtest(
     seconds = perf_counter() - began
     report = counted.report() | {
         "not_comments": run.unread,
+        "first_not_comment": run.first_unread,
         "facts": said or _judged_on(run),
         "not_applied": list(NOT_APPLIED),
         "seconds": round(seconds, 3),
@@ -117,8 +118,9 @@ def _chosen(
 def some(comments: int, run: Run) -> None:
     """Raises Misconfigured where nothing was judged, so that nobody takes silence for an answer."""
     if not comments:
-        unread = f": {run.unread} of {len(run.raw)} lines are no comments" if run.unread else ""
-        raise Misconfigured(f"there is no comment to judge{unread}")
+        unread = f"{run.unread} of {len(run.raw)} lines are no comments"
+        why = f": {unread}, the first of them: {run.first_unread}" if run.unread else ""
+        raise Misconfigured(f"there is no comment to judge{why}")
 
 
 def _judged_on(run: Run) -> str:

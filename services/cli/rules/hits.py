@@ -114,7 +114,8 @@ def show(report: dict[str, Any]) -> None:
     if report["silent"]:
         tell(f"silent: {', '.join(report['silent'])}", 2)
     if report["not_comments"]:
-        tell(f"{report['not_comments']} lines are no comments", 2)
+        first = report["first_not_comment"]
+        tell(f"{report['not_comments']} lines are no comments, the first of them: {first}", 2)
     tell(f"{report['seconds']} s, {report['per_second']} comments/s")
 
 

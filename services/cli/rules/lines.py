@@ -5,19 +5,19 @@ from __future__ import annotations
 import gzip
 import zlib
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
 
+from services.cli import json_lines
+from services.cli.json_lines import EPOCH, BadLine
 from services.core import codec
 from services.core.errors import BadEvent, Misconfigured
 from services.core.events import DiscussionKey
 from services.core.rules import Submission
 from services.core.rules.reading import Reading
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Line(Struct):
@@ -48,18 +48,18 @@ def read_lines(files: tuple[Path, ...]) -> Iterator[bytes]:
     for file in files:
         try:
             with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as lines:
-                yield from (line for line in lines if line.strip())
+                yield from (line for line in json_lines.without_mark(lines) if line.strip())
         except (OSError, EOFError, zlib.error) as error:
             raise Misconfigured(f"{file} cannot be read: {error}") from None
 
 
-def decoded(raw: bytes) -> Line | None:
-    """None where the line is no comment."""
-    try:
-        line = codec.decode(raw, Line)
-    except BadEvent:
-        return None
-    return line if line.text or line.body else None
+def decoded(raw: bytes) -> Line:
+    """Its `at` is a time. Raises BadLine where the line is no comment."""
+    line = json_lines.as_a(Line, json_lines.object_of(raw))
+    if not line.text and not line.body:
+        raise BadLine("`text` (or `body`) is missing")
+    line.at = json_lines.time_of(line.at, line.created_at)
+    return line
 
 
 def submission(line: Line, reading: Reading) -> Submission:
@@ -70,7 +70,7 @@ def submission(line: Line, reading: Reading) -> Submission:
         revision=line.revision,
         site=line.site,
         author=str(line.author or f"author of {line.id}"),
-        at=when(line),
+        at=line.at,
         reading=reading,
         section=line.section,
         language=line.language,
@@ -87,28 +87,14 @@ class Timed(Struct):
 def stated_time(raw: bytes) -> datetime:
     """EPOCH where the line states none, or is no comment."""
     try:
-        return when(codec.decode(raw, Timed))
-    except BadEvent:
+        timed = codec.decode(raw, Timed)
+        return json_lines.time_of(timed.at, timed.created_at)
+    except (BadEvent, BadLine):
         return EPOCH
-
-
-def when(line: Line | Timed) -> datetime:
-    stated = line.at if line.at is not None else line.created_at
-    try:
-        if isinstance(stated, int | float):
-            at = datetime.fromtimestamp(stated, UTC)
-        else:
-            at = datetime.fromisoformat(str(stated)) if stated else EPOCH
-    except (ValueError, OverflowError, OSError):
-        return EPOCH
-    if not 1970 <= at.year <= 2200:  # as ingest takes them
-        return EPOCH
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def bad(line: Line, label: str | None) -> bool | None:
-    """What a moderator or a label says of the comment; None where nobody said."""
+    """What a moderator or a label says of the comment; None where nobody said. Raises BadLine."""
     if label is not None:
-        value = line.labels.get(label)
-        return None if value is None else bool(value)
+        return json_lines.label_of(line.labels, label)
     return line.decision == "reject" if line.decision else None

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import click
 
+from services.cli.json_lines import BadLine
 from services.cli.rules import lines
 from services.core.errors import Misconfigured
 from services.core.events import DiscussionKey
@@ -59,6 +60,8 @@ class Chunk(NamedTuple):
 
     lines: Sequence[int]
     """Which of the lines are comments."""
+    why: str
+    """Why the first of the others is none."""
     told: list[Told]
     which: list[int]
     seen: list[Seen]
@@ -95,6 +98,8 @@ class Run:
         self.workers = workers
         self.label = label
         self.unread = 0
+        self.first_unread = ""
+        """Why the first line that is no comment is none."""
         self.recorded = self.timeless = 0
 
     def verdicts(
@@ -104,6 +109,7 @@ class Run:
         verdicts must come in the same order."""
         global _INHERITED
         self.unread = self.recorded = self.timeless = 0
+        self.first_unread = ""
         timed = replay.asks_facts(ruleset) or (beside is not None and replay.asks_facts(beside))
         rules = Replay(ruleset)
         _INHERITED = Inherited(self.raw, rules, self.label, timed)
@@ -134,6 +140,7 @@ class Run:
         for start, chunk in zip(range(0, len(self.raw), CHUNK), chunks, strict=True):
             size = min(CHUNK, len(self.raw) - start)
             self.unread += size - len(chunk.lines)
+            self.first_unread = self.first_unread or chunk.why
             bar.update(size)
             yield chunk
 
@@ -185,12 +192,17 @@ def _judge(start: int) -> Chunk:
     """In a worker: the comments of a chunk of lines, their facts unknown."""
     assert _INHERITED is not None
     raw, rules, label, timed = _INHERITED
-    places, read_lines = [], []
+    places, read_lines, ruled = [], [], []
+    why = ""
     for number in range(start, min(start + CHUNK, len(raw))):
-        line = lines.decoded(raw[number])
-        if line is not None:
-            places.append(number - start)
-            read_lines.append(line)
+        try:
+            line = lines.decoded(raw[number])
+            ruled.append(lines.bad(line, label))
+        except BadLine as error:
+            why = why or str(error)
+            continue
+        places.append(number - start)
+        read_lines.append(line)
     # One step for all, then the next: a step's code and data stay in the processor's cache.
     readings = [read(line.text or line.body) for line in read_lines]
     comments = list(map(lines.submission, read_lines, readings))
@@ -207,12 +219,11 @@ def _judge(start: int) -> Chunk:
             signatures(readings) if rules.ruleset.windows.near_most else [],
         )
     told = [
-        Told(comment.comment, lines.bad(line, label), line.warm)
-        for comment, line in zip(comments, read_lines, strict=True)
+        Told(comment.comment, bad, line.warm)
+        for comment, bad, line in zip(comments, ruled, read_lines, strict=True)
     ]
-    return Chunk(
-        places, told, [numbers[id(seen)] for seen in looked], list(distinct.values()), known
-    )
+    which = [numbers[id(seen)] for seen in looked]
+    return Chunk(places, why, told, which, list(distinct.values()), known)
 
 
 def prepared(

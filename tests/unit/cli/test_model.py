@@ -89,8 +89,10 @@ def test_evaluation_prints_a_table(trained: Path, tmp_path: Path) -> None:
         (b'{"text": 5, "labels": {"spam": 1}}', r"x\.jsonl:2: `text` must be a string"),
         (b'{"text": "a", "labels": {"spam": 2}}', r"x\.jsonl:2: the label spam must be 0 or 1"),
         (b'{"text": "a", "labels": []}', r"x\.jsonl:2: `labels` must be an object"),
-        (b'"text"', r"x\.jsonl:2: "),
-        (b"\xff\xfe", r"x\.jsonl:2: "),
+        (b'"text"', r"x\.jsonl:2: this is no JSON object"),
+        (b"\xff\xfe", r"x\.jsonl:2: byte 0 is not valid UTF-8"),
+        (b'{"text": "a", "labels": {"spam": 1, "spam": 0}}', r"x\.jsonl:2: .*'spam' twice"),
+        (b'{"text": "a", "labels": {"spam": "0"}}', r"x\.jsonl:2: the label spam must be 0 or 1"),
     ],
 )
 def test_a_bad_line_is_named_with_its_file(line: bytes, says: str, tmp_path: Path) -> None:
@@ -118,6 +120,13 @@ def test_too_little_to_learn_from_is_refused(
     assert isinstance(result.exception, VecheError)
     assert says in str(result.exception)
     assert not (tmp_path / "m").exists()
+
+
+def test_byte_order_mark_begins_a_file(trained: Path, tmp_path: Path) -> None:
+    file = tmp_path / "x.jsonl"
+    file.write_bytes(b'\xef\xbb\xbf{"id": "a", "text": "casino"}\n')
+    result = veche("score", "--model", trained, file)
+    assert json.loads(result.stdout)["id"] == "a"
 
 
 def test_a_file_cut_short_is_named(trained: Path, tmp_path: Path) -> None:

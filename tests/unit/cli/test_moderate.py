@@ -56,22 +56,36 @@ def test_bad_lines_are_named_and_the_others_get_verdicts(listed: str) -> None:
 @pytest.mark.parametrize(
     ("line", "why"),
     [
-        ('{"id": "a\\ud800", "text": "x"}', "`id` holds half of a surrogate pair"),
-        ("[" * 100_000, "not JSON: nested too deep"),
+        ('{"id": "a\\ud800", "text": "x"}', "half of a surrogate pair is not a character at /id"),
+        ('{"id": 1, "text": "\\ud800"}', "half of a surrogate pair is not a character at /text"),
+        ('{"id": 1, "text": "x\\u0000"}', "a NUL character cannot be stored at /text"),
+        ('{"id": 1, "text": "x", "text": "y"}', "an object names the member 'text' twice"),
+        ('{"id": 1, "text": "x", "at": NaN}', "NaN is not a JSON number"),
+        ("[" * 100_000, "objects and arrays may nest 100 levels"),
+        ("[1]", "this is no JSON object"),
+        ("{", "not JSON: "),
         ('{"id": 1, "text": "x", "at": "0001-01-01T00:00:00+05:00"}', "`at` lies outside"),
         ('{"id": 1, "text": "x", "at": "9999-12-31T23:59:59-12:00"}', "`at` lies outside"),
         ('{"id": 1, "text": "x", "at": -62135596800}', "`at` lies outside"),
         ('{"id": 1, "text": "x", "at": "noon"}', "`at` is not a time in ISO 8601 or in seconds"),
         ('{"id": 1, "text": "x", "at": true}', "`at` is not a time in ISO 8601 or in seconds"),
+        ('{"id": 1, "text": "x", "at": null, "created_at": "0001-01-01"}', "`at` lies outside"),
         ('{"id": 1, "text": "x", "site": []}', "`site` must be a string or a whole number"),
     ],
 )
 def test_hostile_line_is_named_and_ends_nothing(line: str, why: str) -> None:
-    lines = f'{line}\n{{"id": "b", "text": "x \\ud800"}}\n'
+    lines = f'{line}\n{{"id": "b", "text": "x \\ud83d\\ude00"}}\n'
     done = CliRunner().invoke(moderate, ["--rules", str(SHIPPED)], input=lines)
     assert done.exit_code == 1, done.exception
     assert done.stderr.startswith(f"line 1: {why}")
     assert [json.loads(line)["id"] for line in done.stdout.splitlines()] == ["b"]
+
+
+def test_byte_order_mark_begins_a_file(listed: str) -> None:
+    lines = b'\xef\xbb\xbf{"id": 1, "text": "x"}\n\xef\xbb\xbf{"id": 2, "text": "x"}\n'
+    done = CliRunner().invoke(moderate, ["--words", listed], input=lines)
+    assert [json.loads(line)["id"] for line in done.stdout.splitlines()] == [1]
+    assert done.stderr.startswith("line 2: not JSON: ")
 
 
 def test_shipped_rules_judge_where_none_are_named() -> None:

@@ -123,7 +123,9 @@ def test_file_without_any_comment_ends_with_a_code(folder: Path, tmp_path: Path)
     for arguments in (["backtest", file, "--rules", folder], ["diff", folder, folder, file]):
         result = CliRunner().invoke(rules, [str(one) for one in arguments])
         assert isinstance(result.exception, Misconfigured)
-        assert str(result.exception).endswith(": 2 of 2 lines are no comments")
+        assert str(result.exception).endswith(
+            ": 2 of 2 lines are no comments, the first of them: `text` (or `body`) is missing"
+        )
         assert result.stdout == ""
 
 
@@ -132,12 +134,47 @@ def test_fact_that_is_no_number_is_refused(folder: Path, value: str) -> None:
     run("explain", folder, "--text", "кит", "--fact", f"author.published={value}", code=2)
 
 
-def test_time_that_no_portal_knows_is_no_time(folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ('"at": "0001-01-01T00:00:00+05:00"', "`at` lies outside of 1970 to 2200"),
+        ('"at": -62135596800', "`at` lies outside of 1970 to 2200"),
+        ('"at": 1e300', "`at` is not a time in ISO 8601 or in seconds: 1e+300"),
+        ('"at": "9999-12-31T23:59:59-12:00"', "`at` lies outside of 1970 to 2200"),
+        ('"at": true', "`at` is not a time in ISO 8601 or in seconds: True"),
+        ('"at": null, "created_at": "noon"', "`at` is not a time in ISO 8601 or in seconds"),
+        ('"labels": {"spam": "0"}', "the label spam must be 0 or 1, not '0'"),
+        ('"labels": {"spam": 2}', "the label spam must be 0 or 1, not 2"),
+        ('"labels": {"spam": 0, "spam": 1}', "an object names the member 'spam' twice"),
+        ('"text": "кит"', "an object names the member 'text' twice"),
+        ('"site" : "a", "text" : "кит"', "an object names the member 'text' twice"),
+        ('"more": [{"a": {"b": 1, "b": 2}}]', "an object names the member 'b' twice"),
+        ('"author": "\\u0000"', "a NUL character cannot be stored at /author"),
+        ('"author": "\\ud800"', "half of a surrogate pair is not a character at /author"),
+        ('"site": 5', "Expected `str`, got `int` at /site"),
+    ],
+)
+def test_line_that_cannot_be_trusted_is_no_comment(
+    folder: Path, tmp_path: Path, line: str, why: str
+) -> None:
     file = tmp_path / "odd.jsonl"
-    times = ['"0001-01-01T00:00:00+05:00"', "-62135596800", "1e300", '"9999-12-31T23:59:59-12:00"']
-    file.write_text("".join(f'{{"id": 1, "text": "слон", "at": {at}}}\n' for at in times))
+    good = ['{"id": 1, "text": "слон"}', '{"id": 2, "text": "кит", "labels": {"spam": true}}']
+    file.write_text("\n".join([good[0], f'{{"id": 3, "text": "слон", {line}}}', good[1]]))
+    told = json.loads(run("backtest", file, "--rules", folder, "--label", "spam", "--json"))
+    assert (told["comments"], told["labelled"], told["not_comments"]) == (2, 1, 1)
+    assert told["first_not_comment"].startswith(why)
+
+
+def test_line_may_hold_what_no_rule_asks(folder: Path, tmp_path: Path) -> None:
+    file = tmp_path / "rich.jsonl"
+    lines = [
+        '{"id": 1, "text": "слон \\"x\\": 5", "more": [{"a": {"b": 1}}, {"a": {"b": 2}}]}',
+        '{"id" : 2, "text" : "слон", "at": "", "created_at": 1700000000}',
+    ]
+    file.write_bytes(b"\xef\xbb\xbf" + "\n".join(lines).encode())
     told = json.loads(run("backtest", file, "--rules", folder, "--json"))
-    assert "unknown on 4 lines without `at`" in told["facts"]
+    assert (told["comments"], told["not_comments"], told["first_not_comment"]) == (2, 0, "")
+    assert "unknown on 1 lines without `at`" in told["facts"]
 
 
 def test_diff_compares_a_comment_with_itself_where_one_ruleset_asks_no_facts(
