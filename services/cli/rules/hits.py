@@ -51,7 +51,9 @@ class Counted:
         true: Counter[int] = Counter()
         labelled: Counter[int] = Counter()
         overlap: Counter[tuple[int, int]] = Counter()
+        failed: Counter[int] = Counter()
         samples: dict[int, list[tuple[int, str]]] = {}
+        failed_samples: dict[int, list[tuple[int, str]]] = {}
         flagged: Counter[bool | None] = Counter()
         told: Counter[bool | None] = Counter()
         for (seen, bad), alike in self._alike.items():
@@ -65,6 +67,9 @@ class Counted:
                 labelled[n] += count * (bad is not None)
                 true[n] += count * bool(bad)
                 samples.setdefault(n, []).extend(alike.first)
+            for n in seen.failed:
+                failed[n] += count
+                failed_samples.setdefault(n, []).extend(alike.first)
             for pair in combinations(seen.hits, 2):
                 overlap[pair] += count
         return {
@@ -80,14 +85,18 @@ class Counted:
                     "rule": rules[n].id,
                     "status": rules[n].status,
                     "action": rules[n].effect.action,
-                    "hits": count,
+                    "hits": hits[n],
                     "precision": _share(true[n], labelled[n]),
                     "recall": _share(true[n], told[True]),
-                    "samples": [name for _, name in sorted(samples[n])[:SAMPLES]],
+                    "samples": _first(samples.get(n, [])),
+                    "failed": failed[n],
+                    "failed_samples": _first(failed_samples.get(n, [])),
                 }
-                for n, count in sorted(hits.items(), key=lambda item: (-item[1], item[0]))
+                for n in sorted({*hits, *failed}, key=lambda n: (-hits[n], n))
             ],
-            "silent": [rule.id for n, rule in enumerate(rules) if not hits[n]],
+            "silent": [
+                rule.id for n, rule in enumerate(rules) if n not in hits and n not in failed
+            ],
             "overlap": [
                 {"rules": [rules[a].id, rules[b].id], "comments": count}
                 for (a, b), count in overlap.most_common(PAIRS)
@@ -108,7 +117,10 @@ def show(report: dict[str, Any]) -> None:
     for one in report["rules"]:
         quality = f"  precision {_shown(one['precision'])}" if one["precision"] is not None else ""
         tell(f"{one['rule']:30} {one['status']:6} {one['action']:7} {one['hits']:8}{quality}", 2)
-        tell(f"e.g. {', '.join(one['samples'][:2])}", 6)
+        if one["samples"]:
+            tell(f"e.g. {', '.join(one['samples'][:2])}", 6)
+        if one["failed"]:
+            tell(f"failed on {one['failed']}, e.g. {', '.join(one['failed_samples'][:2])}", 6)
     for one in report["overlap"][:5]:
         tell(f"both {' and '.join(one['rules'])}: {one['comments']}", 2)
     if report["silent"]:
@@ -117,6 +129,10 @@ def show(report: dict[str, Any]) -> None:
         first = report["first_not_comment"]
         tell(f"{report['not_comments']} lines are no comments, the first of them: {first}", 2)
     tell(f"{report['seconds']} s, {report['per_second']} comments/s")
+
+
+def _first(named: list[tuple[int, str]]) -> list[str]:
+    return [name for _, name in sorted(named)[:SAMPLES]]
 
 
 def _share(part: int, whole: int) -> float | None:

@@ -16,8 +16,6 @@ from services.core.rules.features import TEXT
 from services.core.rules.ruleset import Compiled, Ruleset, everywhere
 from services.core.rules.tree import Leaf, Test, Tree
 
-ERROR = -1
-"""In place of a rule's number: a rule failed, so the comment is held."""
 _REMEMBERED = 10_000
 
 Rest: TypeAlias = int | tuple[str, tuple["Rest", ...]]
@@ -31,6 +29,8 @@ class Seen(NamedTuple):
     """Rules that hold because a value stays unknown."""
     open: tuple[tuple[int, Rest], ...] = ()
     """Rules that hang on facts, and what of them is left to ask."""
+    failed: tuple[int, ...] = ()
+    """Rules that threw: a live one holds the comment."""
 
 
 class Question:
@@ -79,7 +79,7 @@ class Questions:
             return answers[test]
 
         seen = self._conclude(found, context, ask)
-        if ERROR not in seen.holds:
+        if not seen.failed:
             if self._paths >= _REMEMBERED:
                 self._first.clear()
                 self._paths = 0
@@ -100,7 +100,7 @@ class Questions:
 
     def _conclude(self, found: tuple[int, ...], context: Context, ask: Ask) -> Seen:
         compiled = self._ruleset.compiled
-        hits, holds, open_ = [], [], []
+        hits, open_, failed = [], [], []
         for n in self._candidates(found, ask):
             tree, scope = compiled[n].tree, self._scopes[n]
             try:
@@ -112,8 +112,8 @@ class Questions:
                 elif answer is None:
                     open_.append((n, rest(tree, context, self._ruleset.numbered)))
             except Exception:  # noqa: BLE001 - as in judge
-                holds.append(ERROR)
-        return Seen(tuple(hits), tuple(holds), tuple(open_))
+                failed.append(n)
+        return Seen(tuple(hits), (), tuple(open_), tuple(failed))
 
     def _candidates(self, found: tuple[int, ...], ask: Ask) -> Iterable[int]:
         """As `Ruleset.numbers` gives them."""

@@ -14,7 +14,7 @@ from services.core.rules.context import Context
 from services.core.rules.expression import Holds
 from services.core.rules.facts import Facts, Submission, Value
 from services.core.rules.features import TEXT
-from services.core.rules.questions import ERROR, Questions, Rest, Seen
+from services.core.rules.questions import Questions, Rest, Seen
 from services.core.rules.reading import Reading
 from services.core.rules.ruleset import Ruleset
 
@@ -88,15 +88,15 @@ def settle(seen: Seen, facts: Facts, ruleset: Ruleset) -> Seen:
     """The open rules answered by the facts."""
     if not seen.open:
         return seen
-    hits, holds = list(seen.hits), list(seen.holds)
+    hits, holds, failed = list(seen.hits), list(seen.holds), list(seen.failed)
     for n, left in seen.open:
         try:
             said = answer(left, facts.values, ruleset.tests)
         except Exception:  # noqa: BLE001 - as in judge
-            holds.append(ERROR)
+            failed.append(n)
             continue
         _close(ruleset, n, said, hits, holds)
-    return Seen(tuple(sorted(hits)), tuple(holds))
+    return Seen(tuple(sorted(hits)), tuple(holds), failed=tuple(sorted(failed)))
 
 
 def answer(
@@ -123,7 +123,7 @@ def closed(seen: Seen, ruleset: Ruleset) -> Seen:
     hits, holds = list(seen.hits), list(seen.holds)
     for n, _ in seen.open:
         _close(ruleset, n, None, hits, holds)
-    return Seen(tuple(sorted(hits)), tuple(holds))
+    return Seen(tuple(sorted(hits)), tuple(holds), failed=seen.failed)
 
 
 def _close(
@@ -143,7 +143,7 @@ def verdict(seen: Seen, ruleset: Ruleset) -> str:
         rule = ruleset.compiled[n].rule
         if rule.status == "live":
             weight = max(weight, WEIGHT[rule.effect.action])
-    if any(n == ERROR or ruleset.compiled[n].rule.status == "live" for n in seen.holds):
+    if any(ruleset.compiled[n].rule.status == "live" for n in (*seen.holds, *seen.failed)):
         weight = max(weight, 1)
     return VERDICTS[weight]
 

@@ -289,6 +289,22 @@ def test_backtest_counts_nearly_equal_texts_within_the_window(tmp_path: Path) ->
     ]
 
 
+def test_backtest_tells_which_rules_failed(folder: Path, tmp_path: Path) -> None:
+    file = tmp_path / "comments.jsonl"
+    facts = ['{"count(author, 1m)": "many"}', "{}", '{"count(author, 1m)": "few"}']
+    file.write_text(
+        "".join(f'{{"id": {n}, "text": "кит", "facts": {each}}}\n' for n, each in enumerate(facts))
+    )
+    told = json.loads(run("backtest", file, "--rules", folder, "--json"))
+    assert told["verdicts"] == {"publish": 1, "hold": 2, "reject": 0}
+    (flood,) = told["rules"]
+    assert (flood["rule"], flood["hits"], flood["failed"]) == ("flood", 0, 2)
+    assert (flood["samples"], flood["failed_samples"]) == ([], ["0", "2"])
+    assert told["silent"] == ["listed"]
+    shown = run("backtest", file, "--rules", folder)
+    assert "failed on 2, e.g. 0, 2" in shown
+
+
 def test_diff_tells_which_verdicts_move(folder: Path, tmp_path: Path) -> None:
     new = tmp_path / "new"
     new.mkdir()

@@ -13,6 +13,7 @@ from services.core.rules import Facts, Submission, judge, load, replay
 from services.core.rules.condition import Builder
 from services.core.rules.context import Context
 from services.core.rules.format import formatted
+from services.core.rules.judge import RULE_ERROR
 from services.core.rules.questions import rest
 from services.core.rules.rule import Condition, Node
 from services.core.rules.tree import Branch, Tree, misses
@@ -142,9 +143,23 @@ def test_a_backtest_holds_for_a_rule_that_fails_at_some_texts_only() -> None:
     known = Facts({"author.published": 5, "score(x)": 0.1})
     for section in ("", "broken", "", "broken"):  # what is remembered hides no failure
         comment = a_submission("а", section=section)
-        _, verdict = replayed.settle(replayed.look(comment), known)
-        assert verdict == judge(comment, known, failing).action
-        assert verdict == ("hold" if section else "publish")
+        seen, verdict = replayed.settle(replayed.look(comment), known)
+        judged = judge(comment, known, failing)
+        assert verdict == judged.action == ("hold" if section else "publish")
+        assert [ORDERED.compiled[n].rule.id for n in seen.failed] == [
+            each.detail["rule"] for each in judged.findings if each.rule == RULE_ERROR
+        ]
+
+
+def test_a_rule_in_the_shadow_that_fails_holds_nothing_in_a_backtest() -> None:
+    rule = "id: odd\nthen: hold\nwhen: author.published > 1\nstatus: {}"
+    comment, known = a_submission("а"), Facts({"author.published": "many"})
+    for status, action in (("live", "hold"), ("shadow", "publish")):
+        rules = a_ruleset(rule.format(status))
+        replayed = replay.Replay(rules)
+        seen, verdict = replayed.settle(replayed.look(comment), known)
+        assert (seen.failed, verdict) == ((0,), action)
+        assert judge(comment, known, rules).action == action
 
 
 def test_a_backtest_leaves_out_rules_that_are_switched_off() -> None:
