@@ -6,8 +6,8 @@ import gzip
 import sys
 import zlib
 from codecs import BOM_UTF8
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -60,27 +60,55 @@ def train(label: str, out: Path, seed: int, files: tuple[Path, ...]) -> None:
         ) from None
     if not out.parent.is_dir():
         raise BadFile(f"{out.parent} is no folder: make it, or name another --out")
-    texts, labels, passed_over = labelled(files, label)
-    with Progress(console=Console(stderr=True)) as progress:
-        task = progress.add_task(f"learning {label} from {len(texts)} texts", total=None)
-        try:
-            made = fit(
-                label,
-                texts,
-                labels,
-                seed=seed,
-                progress=lambda done, of: progress.update(task, completed=done, total=of),
-            )
-        except ValueError as error:
-            raise BadFile(str(error)) from None
-    written = out.with_name(out.name + ".new")
-    written.write_bytes(pack_model(made))
-    written.replace(out)
+    with beside(out) as keep:
+        texts, labels, passed_over = labelled(files, label)
+        with Progress(console=Console(stderr=True)) as progress:
+            task = progress.add_task(f"learning {label} from {len(texts)} texts", total=None)
+            try:
+                made = fit(
+                    label,
+                    texts,
+                    labels,
+                    seed=seed,
+                    progress=lambda done, of: progress.update(task, completed=done, total=of),
+                )
+            except ValueError as error:
+                raise BadFile(str(error)) from None
+        keep(pack_model(made))
     click.echo(
         f"{out}: version {made.version}, {label} from {made.positives} texts with it and "
         f"{made.negatives} without" + (f"; {passed_over} lines do not say" if passed_over else ""),
         err=True,
     )
+
+
+@contextmanager
+def beside(out: Path) -> Iterator[Callable[[bytes], None]]:
+    """Keeps what is to stand in a file, in one beside it that then takes its place whole.
+
+    That one is opened at once: nobody learns for hours what cannot be written. Raises BadFile.
+    """
+    new = out.with_name(out.name + ".new")
+
+    def keep(content: bytes) -> None:
+        with _unwritten(out):
+            new.write_bytes(content)
+            new.replace(out)
+
+    with _unwritten(out):
+        new.write_bytes(b"")
+    try:
+        yield keep
+    finally:
+        new.unlink(missing_ok=True)
+
+
+@contextmanager
+def _unwritten(out: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise BadFile(f"{out} cannot be written: {error.strerror}") from None
 
 
 @model.command()

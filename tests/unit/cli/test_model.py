@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 
 from services.cli.model import model
 from services.core.errors import VecheError
+from services.core.model import fit
 from tests.unit.model.build import texts
 
 
@@ -127,6 +128,26 @@ def test_byte_order_mark_begins_a_file(trained: Path, tmp_path: Path) -> None:
     file.write_bytes(b'\xef\xbb\xbf{"id": "a", "text": "casino"}\n')
     result = veche("score", "--model", trained, file)
     assert json.loads(result.stdout)["id"] == "a"
+
+
+def test_a_file_that_cannot_be_written_is_named_before_anything_is_learnt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fit, "fit", lambda *_, **__: pytest.fail("it learns"))
+    out = tmp_path / ("m" * 250 + ".model")
+    source = written(tmp_path / "x.jsonl", rows(30))
+    result = veche("train", "--label", "spam", "--out", out, source)
+    assert isinstance(result.exception, VecheError)
+    assert str(result.exception) == f"{out} cannot be written: File name too long"
+
+
+def test_a_file_that_was_there_stays_where_nothing_is_learnt(tmp_path: Path) -> None:
+    out = tmp_path / "m"
+    out.write_bytes(b"a model")
+    source = written(tmp_path / "x", rows(9))
+    assert veche("train", "--label", "spam", "--out", out, source).exit_code == 1
+    assert out.read_bytes() == b"a model"
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["m", "x"]
 
 
 def test_a_file_cut_short_is_named(trained: Path, tmp_path: Path) -> None:
