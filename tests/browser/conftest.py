@@ -44,7 +44,7 @@ class Portal:
         ).raise_for_status()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     if not CHROMIUM.exists():
         pytest.skip(f"no {CHROMIUM} here: `apt-get install chromium` brings it")
@@ -56,7 +56,7 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def portal(
     browser: Browser, kafka_bootstrap: str, postgres_admin_dsn: str, servers_dir: Path
 ) -> Iterator[Portal]:
@@ -98,20 +98,32 @@ def portal(
 def visit(browser: Browser, portal: Portal) -> Iterator[Callable[..., Page]]:
     """`visit("?lang=en", **context)`: a page in a browser of its own, opened, its thread shown.
 
-    Fails the test where the page logs an error, a Content-Security-Policy violation included.
+    `prepare(page)` comes before. Fails the test where the page logs an error, a violation of the
+    Content-Security-Policy included, unless it has the text `expected`.
     """
     contexts = []
     errors: list[str] = []
 
-    def open_page(query: str = "?lang=en", **context: Any) -> Page:
+    def open_page(
+        query: str = "?lang=en",
+        prepare: Callable[[Page], None] | None = None,
+        expected: str | None = None,
+        **context: Any,
+    ) -> Page:
         made = browser.new_context(**context)
         contexts.append(made)
         page = made.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on(
             "console",
-            lambda message: errors.append(message.text) if message.type == "error" else None,
+            lambda message: (
+                errors.append(message.text)
+                if message.type == "error" and (expected is None or expected not in message.text)
+                else None
+            ),
         )
+        if prepare:
+            prepare(page)
         page.goto(f"{portal.url}/{query}")
         page.wait_for_selector(".thread .comment")
         return page

@@ -2,46 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
-from playwright.sync_api import APIResponse, Locator, Page, Route, expect
+from playwright.sync_api import APIResponse, Route, expect
 
 from tests.browser.conftest import Portal
-
-Visit = Callable[..., Page]
-
-
-def sign_in(page: Page, reader: str) -> None:
-    page.locator("#reader button").click()
-    page.locator(f"[data-reader={reader}]").click()
-    page.wait_for_selector(".new-comment textarea")
-    page.wait_for_selector(".thread .comment")
-
-
-def say(page: Page, text: str) -> Locator:
-    page.fill(".new-comment textarea", text)
-    page.click(".new-comment [type=submit]")
-    comment = page.locator(".comment", has_text=text).first
-    expect(comment).to_be_visible()
-    return comment
-
-
-def body(comment: Locator) -> Locator:
-    return comment.locator("> article > .body")
-
-
-def act(comment: Locator, name: str) -> None:
-    comment.locator(f"> article [data-action={name}]").click()
-
-
-def until(page: Page, holds: Callable[[], object]) -> None:
-    """Waits, and lets the page's requests be answered meanwhile."""
-    for _ in range(100):
-        if holds():
-            return
-        page.wait_for_timeout(100)
-    raise AssertionError("it never came")
+from tests.browser.visitor import Visit, act, body, say, sign_in, until
 
 
 @pytest.mark.parametrize(

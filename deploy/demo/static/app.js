@@ -6,9 +6,11 @@ import * as sidebar from "./sidebar.js";
 import { MAIN, renderStory } from "./article.js";
 import { button, el, refreshTimes } from "./dom.js";
 import { listen } from "./live.js";
+import { persistent } from "./persist.js";
 import { Strip } from "./strip.js";
 import { language, speak, t } from "./texts.js";
 import { SORTS, Thread } from "./thread.js";
+import { written } from "./version.js";
 
 const query = new URLSearchParams(location.search);
 const place = (id) => document.getElementById(id);
@@ -65,31 +67,33 @@ async function openDiscussion() {
   renderSection(thread);
 
   const opening = await untilOpen(id, thread, () => opened === mine);
-  if (!opening) return;
+  if (!opening || opened !== mine) return;
   story.title(opening);
   strip.show(opening);
   thread.setState(opening.state);
-  await reload();
-  countView(id);
-
-  mine.close = listen(api.streamOf(id), thread.version, {
+  thread.heard.hear(opening.version);
+  const reload = persistent(
+    async () => {
+      await thread.load();
+      strip.vote.setMine(thread.votes.discussion);
+    },
+    { wanted: () => opened === mine, failed: (error) => thread.say(error.message) },
+  );
+  const loaded = reload();
+  // From the strip on: it may be older than the thread, never newer. What comes waits for the load.
+  mine.close = listen(api.streamOf(id), written(opening.version), {
     strip: (newest) => {
       strip.show(newest);
       thread.setState(newest.state);
     },
     comments: (changes) => thread.changed(changes),
-    reset: () => reload(),
+    reset: ({ version }) => {
+      thread.reset(version);
+      reload();
+    },
   });
-  if (opened !== mine) mine.close();
-
-  async function reload() {
-    try {
-      await thread.load();
-      strip.vote.setMine(thread.votes.discussion);
-    } catch (error) {
-      thread.say(error.message);
-    }
-  }
+  await loaded;
+  if (opened === mine) countView(id);
 }
 
 // The strip; waits for a discussion that the portal is only about to open.

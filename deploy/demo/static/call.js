@@ -25,6 +25,8 @@ export async function call(method, path, { body, token } = {}) {
   try {
     response = await fetch(path, {
       method,
+      // The browser's own copy may be seconds old: it is asked for anew, by its ETag.
+      cache: "no-cache",
       headers,
       body: body === undefined ? undefined : JSON.stringify(body),
       signal: AbortSignal.timeout(SECONDS * 1000),
@@ -32,7 +34,13 @@ export async function call(method, path, { body, token } = {}) {
   } catch {
     throw new ApiError(0, t("noConnection"));
   }
-  const answer = await response.json().catch(() => ({}));
+  let answer = {};
+  try {
+    answer = await response.json();
+  } catch {
+    // An error may come from a proxy, as a page. What was to be read and broke off was not answered.
+    if (response.ok) throw new ApiError(0, t("noConnection"));
+  }
   if (response.ok) return answer;
   throw new ApiError(response.status, answer.detail ?? t("failed", response.status), answer);
 }

@@ -3,6 +3,7 @@
 const FIRST_PAUSE = 1;
 const LONGEST_PAUSE = 15;
 
+// `since` is the version held; "" where it is not known, null where nothing is held yet.
 // `handlers` by event name get the decoded data; `state(true | false)` says whether it is live.
 // Returns a function that closes the stream.
 export function listen(path, since, handlers, state = () => {}) {
@@ -13,7 +14,7 @@ export function listen(path, since, handlers, state = () => {}) {
   let closed = false;
 
   const open = () => {
-    source = new EventSource(last ? `${path}?since=${encodeURIComponent(last)}` : path);
+    source = new EventSource(last === null ? path : `${path}?since=${encodeURIComponent(last)}`);
     source.onopen = () => {
       pause = FIRST_PAUSE;
       state(true);

@@ -30,7 +30,7 @@ export async function open(place, current) {
     state.classList.toggle("on", yes);
   };
 
-  close = listen(api.FEED_STREAM, "", { feed: show }, live);
+  close = listen(api.FEED_STREAM, null, { feed: show }, live);
   try {
     const feed = await api.feed();
     if (!seen) show(feed);

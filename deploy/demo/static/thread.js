@@ -5,8 +5,10 @@ import * as session from "./session.js";
 import { button, el } from "./dom.js";
 import { Comment } from "./comment.js";
 import { textForm } from "./form.js";
+import { Pages } from "./pages.js";
 import * as sending from "./sending.js";
 import { t } from "./texts.js";
+import { Heard } from "./version.js";
 
 export const SORTS = ["newest", "oldest", "best"];
 const OWN_AGAIN_SECONDS = 10;
@@ -17,15 +19,16 @@ export class Thread {
     this.sort = sort;
     this.begun = draft;
     this.state = "open";
-    this.version = "";
+    this.heard = new Heard();
+    this.pages = new Pages(sort);
     this.comments = new Map();
     this.before = new Map(); // what a load replaces
-    this.loaded = Promise.resolve();
+    this.turn = Promise.resolve();
     this.votes = { discussion: 0, comments: {} };
-    this.next = null;
     this.form = el("div", { class: "new-comment" });
     this.list = el("ol", { class: "thread" });
     this.more = el("div", { class: "more" });
+    this.said = "";
     this.empty = el("p", { class: "quiet", role: "status" });
     this.element = el("div", {}, this.form, this.empty, this.list, this.more);
     this.actions = {
@@ -50,28 +53,37 @@ export class Thread {
 
   // --- loading
 
-  // One load after another. What the stream says meanwhile waits: the page may be older than it.
+  // One thing after another: what the stream says waits for a page that may be older than it.
+  inTurn(work) {
+    const done = this.turn.then(work);
+    this.turn = done.catch(() => {});
+    return done;
+  }
+
   load() {
-    const loaded = this.loaded.then(() => this.loadPage());
-    this.loaded = loaded.catch(() => {});
-    return loaded;
+    return this.inTurn(() => this.loadPage());
   }
 
   async loadPage() {
-    const page = await api.comments(this.discussion, this.sort);
+    const page = this.heard.current(await api.comments(this.discussion, this.sort));
     const focused = document.activeElement;
     this.before = this.comments;
-    for (const comment of this.before.values()) comment.element.remove();
-    this.comments = new Map();
-    this.version = page.version;
-    this.add(page);
-    // What was sent a moment ago may not be in the page yet.
-    for (const { own } of this.before.values()) {
-      if (own?.fresh && !this.comments.has(own.id)) this.putOwn(own);
+    try {
+      for (const comment of this.before.values()) comment.element.remove();
+      this.comments = new Map();
+      this.pages.begin();
+      this.add(page);
+      // What only the reader sees is in no page, and what was sent a moment ago not yet.
+      for (const comment of this.before.values()) {
+        if (!comment.own || this.comments.has(comment.id)) continue;
+        comment.data = null;
+        this.putOwn(comment.own);
+      }
+      if (document.activeElement !== focused && focused.isConnected) focused.focus({ preventScroll: true });
+      await this.loadOwn();
+    } finally {
+      this.before = new Map();
     }
-    if (document.activeElement !== focused && focused.isConnected) focused.focus({ preventScroll: true });
-    await this.loadOwn();
-    this.before = new Map();
   }
 
   add(page) {
@@ -80,52 +92,65 @@ export class Thread {
       for (const reply of root.first_replies) this.put(reply, "end");
       this.moreReplies(root.id, root.more_replies);
     }
-    this.next = page.next;
+    this.pages.loaded(page);
     this.more.replaceChildren();
-    if (this.next) {
-      const again = button(t("moreComments"), async () => {
-        again.disabled = true;
-        try {
-          this.add(await api.comments(this.discussion, this.sort, this.next));
-        } catch (error) {
-          again.disabled = false;
-          this.say(error.message);
-        }
-      });
-      this.more.append(again);
+    if (page.next) {
+      const ask = () => api.comments(this.discussion, this.sort, page.next);
+      this.more.append(this.moreButton("moreComments", ask, (more) => this.add(more)));
     }
-    this.showEmpty();
+    for (const root of this.pages.rest()) {
+      if (this.comments.has(root.id)) continue;
+      this.put(root, "end");
+      this.moreReplies(root.id, root.replies ? "" : null);
+    }
+    this.say("");
   }
 
+  // `cursor` is "" where none of them is loaded, null where all are.
   moreReplies(root, cursor) {
     const place = this.comments.get(root)?.more;
     place?.replaceChildren();
-    if (!place || !cursor) return;
-    const again = button(t("moreReplies"), async () => {
+    if (!place || cursor === null) return;
+    const ask = () => api.replies(this.discussion, root, cursor);
+    const show = (page) => {
+      for (const reply of page.replies) this.put(reply, "end");
+      this.moreReplies(root, page.next);
+      this.say("");
+    };
+    place.append(this.moreButton("moreReplies", ask, show));
+  }
+
+  moreButton(name, ask, show) {
+    const again = button(t(name), async () => {
       again.disabled = true;
       try {
-        const page = await api.replies(this.discussion, root, cursor);
-        for (const reply of page.replies) this.put(reply, "end");
-        this.moreReplies(root, page.next);
+        await this.inTurn(async () => {
+          const page = this.heard.current(await ask());
+          // Where all was loaded again meanwhile there is another button.
+          if (again.isConnected) show(page);
+        });
       } catch (error) {
         again.disabled = false;
         this.say(error.message);
       }
     });
-    place.append(again);
+    return again;
   }
 
   // What only the reader sees: own words that wait or were rejected, own votes.
   async loadOwn() {
     if (session.reader()) {
+      const waited = [...this.comments.values()].filter((comment) => comment.own && !comment.own.fresh);
       const [own, votes] = await Promise.all([
         api.mine(this.discussion, "comments"),
         api.mine(this.discussion, "votes"),
       ]);
       this.votes = votes;
       const told = new Map(own.comments.map((comment) => [comment.id, comment]));
-      for (const comment of [...this.comments.values()]) {
+      for (const comment of waited) {
         if (comment.own && !comment.own.fresh && !told.has(comment.id)) this.dropOwn(comment);
+      }
+      for (const comment of this.comments.values()) {
         comment.vote?.setMine(votes.comments[comment.id] ?? 0);
       }
       for (const comment of told.values()) {
@@ -145,12 +170,22 @@ export class Thread {
   // --- what the stream says
 
   changed(changes) {
-    this.loaded = this.loaded.then(() => this.apply(changes));
+    this.inTurn(() => this.apply(changes)).catch(reportError);
   }
 
-  apply({ comments, vanished }) {
-    for (const comment of comments) this.put(comment, this.sort === "newest" ? "start" : "end");
+  reset(version) {
+    this.inTurn(() => this.heard.reset(version));
+  }
+
+  apply({ version, comments, vanished }) {
+    this.heard.hear(version);
+    for (const comment of comments) {
+      const unknown = comment.root === comment.id && !this.comments.has(comment.id);
+      if (unknown && this.pages.keep(comment)) continue;
+      this.put(comment, this.sort === "newest" ? "start" : "end");
+    }
     for (const id of vanished) {
+      this.pages.drop(id);
       const comment = this.comments.get(id);
       if (!comment) continue;
       comment.data = null;
@@ -181,16 +216,12 @@ export class Thread {
       this.place(comment, where);
     }
     comment.data = data;
-    const revision = data.edited?.revision ?? 1;
-    if (!data.hidden && comment.own && (comment.own.revision ?? 1) <= revision) {
-      // What waited is in view now.
-      comment.own = null;
-    }
+    const { vote } = comment;
+    comment.settle();
     comment.render();
-    if (comment.vote && !data.hidden) {
-      comment.vote.setMine(this.votes.comments[data.id] ?? comment.vote.wanted);
-      comment.vote.setRating(data.rating);
-    }
+    // What the reader voted since the votes were loaded stays.
+    if (!vote) comment.vote?.setMine(this.votes.comments[data.id] ?? 0);
+    if (!data.hidden) comment.vote.setRating(data.rating);
   }
 
   putOwn(own) {
@@ -202,6 +233,7 @@ export class Thread {
       this.place(comment, comment.root ? "end" : "start");
     }
     comment.own = own;
+    comment.settle();
     comment.render();
     this.showEmpty();
     return comment;
@@ -249,10 +281,12 @@ export class Thread {
   }
 
   showEmpty() {
-    this.empty.textContent = this.comments.size ? "" : t("noComments");
+    this.empty.textContent = this.said || (this.comments.size ? "" : t("noComments"));
   }
 
+  // Stays until something is loaded.
   say(text) {
-    this.empty.textContent = text;
+    this.said = text;
+    this.showEmpty();
   }
 }
