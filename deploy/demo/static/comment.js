@@ -101,6 +101,7 @@ export class Comment {
       [...sentences].map((sentence) => ` ${sentence}`).join(""),
       edit ? el("p", { class: "text quoted" }, this.ownMarked()) : "",
       status === "held" || status === "rejected" ? el("span", { class: "quiet" }, ` ${t("onlyYou")}`) : "",
+      this.note ? " " : "",
       this.note,
     );
   }
