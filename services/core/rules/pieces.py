@@ -1,21 +1,21 @@
 """A listed word in pieces: `ду рак`, `ка-зино`, `с п а м`, `[д][у][р]`.
 
-Across a space nothing is glued together but single letters, and two or three pieces that are no
-words themselves.
+Across a space nothing is glued together but single letters, two or three pieces of which one at
+least is no word, and rows of four pieces or more of one letter or two.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice, pairwise
 from operator import add
 from typing import TypeAlias
 
 from services.core.rules.inflect import known
 from services.core.rules.listed import Found, Hit, Listed
 from services.core.rules.lookalikes import LATIN, LOOKS, REPEATED, SIGHT, SOUNDS, SPACED
-from services.core.rules.reading import Reading
+from services.core.rules.reading import Reading, Span
 from services.core.rules.remembered import LONGEST
 from services.core.rules.spelling import STOPS, Steps, walk
 
@@ -47,19 +47,18 @@ _GAP = re.compile(r"[-‐‑–]?\s{1,3}[-‐‑–]?")
 _RUNS = re.compile(r"(.)\1+")
 _GAPS = re.compile(f"{_STOP}+")
 _CONTRACTED = frozenset({"re", "ll", "ve", "s", "t", "d", "m"})
-_SHORT_ROW = re.compile(r"(?<!\S)(?:[^\W\d_]{1,2} ){3,15}[^\W\d_]{1,2}(?!\S)")
-_LONGEST_ROW = 8
-_MOST_ROWS = 3
+_SHORT_ROW = re.compile(b"\1{4,}")
 _HYPHENS = frozenset("-‐‑–")
 _PICTURES = "\u2190"
 """Signs from here on, or letters of far alphabets."""
 
 
 def read_cut(reading: Reading, listed: Listed) -> list[Hit]:
-    """`ду рак`: a listed word in two or three pieces, with one space between them."""
+    """`ду рак`, `за е ба ли`: a listed word in two pieces or three, or in more of two letters at
+    most, with one space between them."""
     said = reading.said.split(" ")
     heads, forms = listed.heads, listed.parts
-    cut: set[tuple[str, ...]] = set()
+    cut: list[tuple[int, int]] = []
     if not heads.isdisjoint(said):
         pairs = list(map(add, said, islice(said, 1, None)))
         # Three words are joined only where two begin a form: hardly any text is asked so far.
@@ -68,23 +67,22 @@ def read_cut(reading: Reading, listed: Listed) -> list[Hit]:
             rows.append((3, list(map(add, pairs, islice(said, 2, None)))))
         for size, joined in rows:
             if not forms.keys().isdisjoint(joined):
-                cut |= {tuple(said[n : n + size]) for n, form in enumerate(joined) if form in forms}
-    # Four words of two letters at most in a row; most texts are done with by that.
-    in_row = bytes(map((3).__gt__, map(len, said)))
-    short = _short_rows(reading.said) if b"\1\1\1\1" in in_row else ()
-    if not short and not cut:
-        return []
+                cut += [
+                    (at, at + size)
+                    for at, form in enumerate(joined)
+                    if form in forms and _may_be_cut(said[at : at + size])
+                ]
+        # Four words of two letters at most in a row; most texts are done with by that.
+        in_row = bytes(map((3).__gt__, map(len, said)))
+        if b"\1\1\1\1" in in_row:
+            cut += _in_short_rows(said, in_row, listed)
     found: list[Hit] = []
-    for pieces in short:
-        form = "".join(pieces)
-        for start, end in _places(reading.folded, pieces) if form in forms else ():
-            found += [Hit(start, end, part, SPACED, form) for part in listed.parts[form]]
-    for pieces in cut:
-        form = "".join(pieces)
-        most_words = len(pieces) - 1 if len(form) >= _LEAST_BESIDE_A_WORD else 0
-        if len(form) >= _LEAST_GLUED and sum(not _no_word(one) for one in pieces) <= most_words:
-            for start, end in _places(reading.folded, pieces):
-                found += [Hit(start, end, part, SPACED, form) for part in listed.parts[form]]
+    spans = _spans(reading.folded, said[: max(end for _, end in cut)]) if cut else []
+    for first, end in cut:
+        form, pieces = "".join(said[first:end]), spans[first:end]
+        if _in_a_row(reading.folded, pieces):
+            span = pieces[0][0], pieces[-1][1]
+            found += [Hit(*span, part, SPACED, form) for part in forms[form]]
     return found
 
 
@@ -174,33 +172,40 @@ def in_pieces(written: str) -> bool:
     return size >= 4 and not (len(whole) == len(pieces) and all(map(known, whole)))
 
 
-def _short_rows(said: str) -> list[tuple[str, ...]]:
+def _may_be_cut(pieces: Sequence[str]) -> bool:
+    """Whether two pieces or three are rather one word: not all are words themselves."""
+    size = sum(map(len, pieces))
+    most_words = len(pieces) - 1 if size >= _LEAST_BESIDE_A_WORD else 0
+    return size >= _LEAST_GLUED and sum(not _no_word(one) for one in pieces) <= most_words
+
+
+def _in_short_rows(said: Sequence[str], in_row: bytes, listed: Listed) -> Iterator[tuple[int, int]]:
     """`за е ба ли`: four pieces or more, of one or two letters, not all of one."""
-    found: list[tuple[str, ...]] = []
-    for match in islice(_SHORT_ROW.finditer(said), _MOST_ROWS):
-        row = match[0].split(" ")
-        for first in range(len(row) - 3):
-            lasts = range(first + 4, min(first + _LONGEST_ROW, len(row)) + 1)
-            found += [tuple(row[first:last]) for last in lasts]
-    return [pieces for pieces in found if len("".join(pieces)) > len(pieces)]
+    for row in _SHORT_ROW.finditer(in_row):
+        for first in range(row.start(), row.end() - 3):
+            form, end = said[first], first + 1
+            # No longer than a listed form: the next one begins its own.
+            while end < row.end() and form in listed.heads:
+                form, end = form + said[end], end + 1
+                if end - first >= 4 and form in listed.parts and len(form) > end - first:
+                    yield first, end
 
 
 def _no_word(piece: str) -> bool:
     return len(piece) > 1 and not known(piece)
 
 
-def _places(text: str, pieces: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """Where the pieces stand with white space, and at most one hyphen, between them."""
-    first, *others = pieces
-    start = text.find(first)
-    while start >= 0:
-        end = start + len(first)
-        for piece in others:
-            gap = _GAP.match(text, end)
-            if gap is None or not text.startswith(piece, gap.end()):
-                break
-            end = gap.end() + len(piece)
-        else:
-            if not text[start - 1 : start].isalnum() and not text[end : end + 1].isalnum():
-                yield start, end
-        start = text.find(first, start + 1)
+def _spans(text: str, said: Iterable[str]) -> list[Span]:
+    """Of the words of a text from its beginning on: between two stands nothing of a word."""
+    spans: list[Span] = []
+    at = 0
+    for word in said:
+        start = text.find(word, at)
+        at = start + len(word)
+        spans.append((start, at))
+    return spans
+
+
+def _in_a_row(text: str, pieces: Sequence[Span]) -> bool:
+    """Whether only white space, and at most one hyphen, stands between them."""
+    return all(_GAP.fullmatch(text, end, start) for (_, end), (start, _) in pairwise(pieces))

@@ -138,6 +138,9 @@ def test_innocent_words_are_left_alone(comment: str) -> None:
         ("мямлеть", "мямлят"),
         ("шлёпок", "шлёпки"),
         ("заболтать", "за бо л та ть"),
+        ("заболтать", "ну да и он тут, мы не то же там, а я ей ту дал: за бо л та ть"),
+        ("заболтать", "я и ты и он и мы и вы и я не за бо л та ть"),
+        ("заболтать", "за б о л т а т ь"),
         ("хам", "/\\ам нет, }{ам x_а_м ><ам"),
         ("жаба", "ж-ба"),
         ("шляпа", "🆂🅷🅻🆈🅰🅿🅰 и ᴋᴏᴢᴇʟ"),
@@ -189,6 +192,7 @@ def test_more_forms_and_disguises_are_found(listed: str, comment: str) -> None:
         ("moron", "Morin and Moran"),
         ("гнида", "W A R N I N G: ice"),
         ("дура", "a 🔥 b 🔥 дура́т 🔥 c"),
+        ("заболтать", "за, бо л. Та ть; за бо л та - ть"),
     ],
 )
 def test_names_numbers_and_other_words_are_left_alone(listed: str, comment: str) -> None:
