@@ -2,8 +2,9 @@
 
 A word of one alphabet is looked up as it is; only where that finds nothing, and the word could
 sound or look like a listed one, is it read otherwise (see lookup.py). What mixes alphabets, digits
-and signs is walked through the trie of all forms (see odd.py and spelling.py), and so are words in
-pieces (see pieces.py).
+and signs is walked through the trie of all forms (see odd.py and spelling.py), or fitted to it
+where letters are masked (see masks.py). Words in pieces are joined (see pieces.py), and those that
+are upside down or run backwards are turned (see turned.py).
 """
 
 from __future__ import annotations
