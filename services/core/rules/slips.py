@@ -1,4 +1,4 @@
-"""A listed word whose letters were moved: `дуарк`, `мшнник`, `карруд`, or glued to another word.
+"""A listed word whose letters were moved: `мошненик`, `мшннк`, `киннешом`, or glued to another.
 
 It is asked only of words that no dictionary knows, after every other way of reading them.
 """
