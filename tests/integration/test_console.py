@@ -443,7 +443,7 @@ async def test_kafka_away_is_told_with_the_id_to_send_again(log, console) -> Non
     log.away = True
     answer = await console().post(f"{SITE}/decisions", json=APPROVE | {"id": "d-1"})
     assert answer.status_code == 503
-    assert answer.headers["retry-after"] == "1"
+    assert 1 <= int(answer.headers["retry-after"]) <= 5
     assert answer.json()["id"] == "d-1"
 
 

@@ -45,19 +45,19 @@ async def test_what_readers_see_equals_the_recomputation(veche: Veche) -> None:
 @pytest.mark.timeout(300)
 @pytest.mark.skipif(not RECORDED, reason="VECHE_RECORDED_THREADS names no folder of recordings")
 async def test_recorded_texts_in_lively_threads_equal_the_recomputation(veche: Veche) -> None:
-    texts = recorded_texts(Path(RECORDED), 3_000)
+    texts = recorded_texts(Path(RECORDED), 1_500)
     await replayed(veche, Generator(7, discussions=25, readers=150, texts=texts))
 
 
 async def replayed(veche: Veche, generator: Generator) -> None:
     portal = oracle.Portal()
     async with veche:
-        first = generator.first_part(3_000)
+        first = generator.first_part(1_500)
         expected = settle(first, portal)
         await same_outcomes(veche, first, expected)
         await same_readings(veche, portal)
         await decide_on_what_is_held(veche, portal, random.Random(11))
-        second = generator.second_part(400)
+        second = generator.second_part(300)
         await same_outcomes(veche, second, settle(second, portal))
         await same_readings(veche, portal)
 
