@@ -78,7 +78,7 @@ def environment(folder: Path, given: Mapping[str, str]) -> dict[str, str]:
     return {
         name: str(file)
         for name, file in files.items()
-        if name not in given and name.removesuffix("_FILE") not in given and file.exists()
+        if not (given.get(name) or given.get(name.removesuffix("_FILE"))) and file.exists()
     }
 
 

@@ -18,3 +18,9 @@ def test_what_the_environment_names_is_not_named_again(tmp_path: Path) -> None:
 
 def test_only_files_that_are_there_are_named(tmp_path: Path) -> None:
     assert secrets.environment(tmp_path, {}) == {}
+
+
+def test_a_variable_that_is_empty_names_nothing(tmp_path: Path) -> None:
+    secrets.make(tmp_path)
+    named = secrets.environment(tmp_path, {"VECHE_ISSUERS_FILE": ""})
+    assert named["VECHE_ISSUERS_FILE"] == str(tmp_path / "issuers.toml")
